@@ -1,1 +1,1 @@
-"""The benchmark: the real process, with every promise on, over sockets, against references in the same run."""
+"""Benchmark: the real process over sockets, with every guarantee on, beside references in the same run."""

@@ -1,4 +1,4 @@
-"""`python -m tests.benchmarks`: runs the rows in turn, several times over, and prints the table."""
+"""`python -m tests.benchmarks`: run every row in turn, several rounds, and print the tables."""
 
 from __future__ import annotations
 
@@ -16,57 +16,64 @@ import fastavro
 import httpx2
 
 from tests.benchmarks.rows import ROWS
-from tests.benchmarks.run import Bench, WrongError
-from tests.benchmarks.table import printed, ratios, summed_up
+from tests.benchmarks.run import Bench, InvalidRunError
+from tests.benchmarks.table import ratios, render, summarize
 
-_QUICK = 10
+_QUICK_DIVISOR = 10
 
 
 def main() -> int:
-    """Run what was asked for; 1 if a row broke a promise."""
+    """Run the rows of the command line. Return 1 if a run is invalid."""
     names = [row.name for row in ROWS]
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
-    parser.add_argument("--runs", type=int, default=5, help="how often each row runs (default: 5)")
-    parser.add_argument("--quick", action="store_true", help="one run, a tenth of the events: a look, no figure")
-    parser.add_argument("--only", default="", metavar="A,B", help=f"these rows only: {', '.join(names)}")
-    parser.add_argument("--json", type=Path, default=Path(tempfile.gettempdir()) / "cdp-bench.json", metavar="FILE")
+    parser.add_argument("--runs", type=int, default=5, help="number of rounds (default: 5)")
+    parser.add_argument(
+        "--quick", action="store_true", help="one round with a tenth of the events; the figures are not reliable"
+    )
+    parser.add_argument("--only", default="", metavar="A,B", help=f"run only these rows: {', '.join(names)}")
+    json_file = Path(tempfile.gettempdir()) / "cdp-bench.json"
+    parser.add_argument(
+        "--json", type=Path, default=json_file, metavar="FILE", help=f"write all figures to FILE (default: {json_file})"
+    )
     args = parser.parse_args()
     chosen = args.only.split(",") if args.only else names
     if unknown := [name for name in chosen if name not in names]:
-        parser.error(f"no such row: {', '.join(unknown)}; there are {', '.join(names)}")
+        parser.error(f"--only: unknown row: {', '.join(unknown)}. Use some of {', '.join(names)}.")
     rows = [row for row in ROWS if row.name in chosen]
     rounds = args.runs
     if args.quick:
-        # HELD needs as many events as fill the limits.
-        rows, rounds = [row if row.how == "held" else row.smaller(_QUICK) for row in rows], 1
+        # A HELD row needs enough events to fill the limits of records and bytes.
+        rows, rounds = [row if row.mode == "held" else row.scaled_down(_QUICK_DIVISOR) for row in rows], 1
     runs: dict[str, dict[int, dict[str, Any]]] = {row.name: {} for row in rows}
-    wrong: list[str] = []
+    invalid: list[str] = []
     with Bench() as bench:
-        print(_where(bench), flush=True)
+        print(_environment(bench), flush=True)
         for number in range(rounds):
             for row in rows:
-                ended = "done"
+                result = "done"
                 try:
                     runs[row.name][number] = bench.run(row)
-                except (WrongError, RuntimeError) as error:
-                    wrong.append(str(error))
-                    ended = "FAILED"
-                print(f"  run {number + 1} of {rounds}: {row.name} {ended}", file=sys.stderr, flush=True)
-    print(printed(rows, runs))
-    for complaint in wrong:
-        print(f"WRONG: {complaint}")
-    found = {"rows": summed_up(runs), "ratios": ratios(runs), "runs": runs, "wrong": wrong}
-    args.json.write_text(json.dumps(found, indent=1))
-    print(f"\nall figures: {args.json}")
-    return 1 if wrong else 0
+                except (InvalidRunError, RuntimeError) as error:
+                    invalid.append(str(error))
+                    result = "FAILED"
+                print(f"  round {number + 1} of {rounds}: {row.name} {result}", file=sys.stderr, flush=True)
+    print(render(rows, runs))
+    for reason in invalid:
+        print(f"INVALID RUN: {reason}")
+    figures = {"rows": summarize(runs), "ratios": ratios(runs), "runs": runs, "invalid": invalid}
+    args.json.write_text(json.dumps(figures, indent=1))
+    print(f"\nAll figures: {args.json}")
+    return 1 if invalid else 0
 
 
-def _where(bench: Bench) -> str:
-    pinned = "service, brokers and sink on a core each" if bench.pinned else "no affinity: that takes four cores"
+def _environment(bench: Bench) -> str:
+    pinning = (
+        "service, broker and sink pinned to one core each" if bench.pinned else "not pinned: fewer than four cores"
+    )
     return (
-        f"{platform.python_implementation()} {platform.python_version()}, {os.cpu_count()} cores ({pinned}); "
+        f"{platform.python_implementation()} {platform.python_version()}, {os.cpu_count()} cores ({pinning}); "
         f"confluent-kafka {confluent_kafka.__version__}, fastavro {fastavro.__version__}, httpx2 {httpx2.__version__}; "
-        f"records of {bench.mean_bytes:.0f} bytes in the mean\n"
+        f"mean record size {bench.mean_bytes:.0f} bytes\n"
     )
 
 

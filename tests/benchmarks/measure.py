@@ -1,4 +1,4 @@
-"""What is read from /proc and how it is summed up: CPU seconds, resident bytes, medians with their spread."""
+"""CPU seconds and resident bytes from /proc, and medians with their spread."""
 
 from __future__ import annotations
 
@@ -10,41 +10,41 @@ from typing import NamedTuple
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 _UTIME, _STIME = 11, 12
-"""Places in /proc/PID/stat after the command's name (proc(5): fields 14 and 15)."""
+"""Indexes in /proc/PID/stat after the command name (proc(5): fields 14 and 15)."""
 
 
 def cpu_s(pid: int) -> float:
-    """Return the CPU seconds a process has used, all of its threads included."""
+    """Return the CPU seconds that a process has used in all its threads."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[_UTIME]) + int(fields[_STIME])) / _TICKS
 
 
 def resident_bytes(pid: int) -> tuple[int, int]:
-    """Return a process's resident bytes, now and at the most; noughts if it has ended, waited for or not."""
+    """Return the current and the peak resident bytes of a process; zeros if it has ended, reaped or not."""
     try:
         lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     except OSError:
         return 0, 0
-    found = {line.partition(":")[0]: line.split() for line in lines if line.startswith("Vm")}
-    if "VmRSS" not in found:
+    fields = {line.partition(":")[0]: line.split() for line in lines if line.startswith("Vm")}
+    if "VmRSS" not in fields:
         return 0, 0
-    return int(found["VmRSS"][1]) * 1024, int(found["VmHWM"][1]) * 1024
+    return int(fields["VmRSS"][1]) * 1024, int(fields["VmHWM"][1]) * 1024
 
 
 class Spread(NamedTuple):
-    """A median and what it lies between."""
+    """Median, minimum and maximum of some runs."""
 
-    middle: float
+    median: float
     least: float
     most: float
 
     def text(self, digits: int) -> str:
-        """Return `12.3 [11.9..13.0]`; a single run has no spread."""
+        """Return `12.3 [11.9..13.0]`, or `12.3` if all runs are equal."""
         if self.least == self.most:
-            return f"{self.middle:,.{digits}f}"
-        return f"{self.middle:,.{digits}f} [{self.least:,.{digits}f}..{self.most:,.{digits}f}]"
+            return f"{self.median:,.{digits}f}"
+        return f"{self.median:,.{digits}f} [{self.least:,.{digits}f}..{self.most:,.{digits}f}]"
 
 
 def spread(values: Sequence[float]) -> Spread:
-    """Sum up the runs of one row."""
+    """Return the spread of one figure over the runs of a row."""
     return Spread(median(values), min(values), max(values))

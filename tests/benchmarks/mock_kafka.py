@@ -1,4 +1,4 @@
-"""The benchmark's Kafka: librdkafka's mock cluster in a process of its own, filled once and read by every row."""
+"""Kafka of the benchmark: librdkafka's mock cluster in its own process, filled once and read by every row."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from consumer.demo.embedded_kafka import EmbeddedKafka
 from tests.benchmarks.workload import PARTITIONS, Record, repeated
 
 DEAD_LETTERS = "bench-dead-letters"
-_KEPT_BYTES = 4_500_000
-"""Of a partition: the mock drops what lies before its last 5 MB or so, and a row would wait for ever."""
+_RETAINED_BYTES = 4_500_000
+"""Limit per partition. The mock keeps about the last 5 MB; a row would wait forever for records it dropped."""
 
-_ASK_S = 30.0
+_REQUEST_TIMEOUT_S = 30.0
 
 
 class MockKafka:
-    """The cluster and its topics, one for each number of events.
+    """The cluster and its topics: one topic per number of events.
 
     Args:
         base: the distinct records.
@@ -41,25 +41,26 @@ class MockKafka:
 
     @property
     def bootstrap(self) -> str:
-        """Its address."""
+        """Bootstrap address of the cluster."""
         return self._kafka.bootstrap
 
     @property
     def pid(self) -> int:
-        """Its process."""
+        """Process id of the cluster."""
         return self._kafka.pid
 
     def topic(self, events: int) -> str:
-        """Return a topic that holds so many records.
+        """Return a topic with this number of records. Fill it on first use.
 
         Raises:
-            ValueError: more than the mock keeps.
+            ValueError: more records than the mock cluster retains.
+            RuntimeError: a record was not acknowledged in time.
         """
         if events not in self._topics:
-            self._topics[events] = self._filled(f"bench.orders.{events}", events)
+            self._topics[events] = self._fill(f"bench.orders.{events}", events)
         return self._topics[events]
 
-    def _filled(self, name: str, events: int) -> str:
+    def _fill(self, name: str, events: int) -> str:
         sizes = [0] * PARTITIONS
         self._kafka.create_topic(name, PARTITIONS)
         producer = Producer({"bootstrap.servers": self.bootstrap, "linger.ms": 50, "batch.size": 200_000})
@@ -72,20 +73,28 @@ class MockKafka:
                     producer.poll(0.1)
                 else:
                     break
-        if max(sizes) > _KEPT_BYTES:
-            raise ValueError(f"{events} events are {max(sizes)} bytes in one partition: the mock drops the oldest")
-        if left := producer.flush(_ASK_S):
-            raise RuntimeError(f"{left} records could not be produced")
+        if max(sizes) > _RETAINED_BYTES:
+            raise ValueError(
+                f"topic {name}: {events} events need {max(sizes)} bytes in one partition, "
+                f"above the {_RETAINED_BYTES} that the mock cluster retains. Use fewer events."
+            )
+        if unacknowledged := producer.flush(_REQUEST_TIMEOUT_S):
+            raise RuntimeError(f"topic {name}: {unacknowledged} records not acknowledged in {_REQUEST_TIMEOUT_S:g} s")
         return name
 
     def uncommitted(self, group: str, topic: str) -> dict[int, tuple[int, int]]:
-        """Return the partitions whose committed offset is not the log's end: (committed, end)."""
-        asker = Consumer({"bootstrap.servers": self.bootstrap, "group.id": group, "enable.auto.commit": False})
+        """Return the partitions not committed to the log end offset, as (committed offset, log end offset)."""
+        consumer = Consumer({"bootstrap.servers": self.bootstrap, "group.id": group, "enable.auto.commit": False})
         try:
-            places = [TopicPartition(topic, index) for index in range(PARTITIONS)]
-            committed = {each.partition: each.offset for each in asker.committed(places, timeout=_ASK_S)}
-            ends = {place.partition: asker.get_watermark_offsets(place, timeout=_ASK_S)[1] for place in places}
+            partitions = [TopicPartition(topic, index) for index in range(PARTITIONS)]
+            committed = {
+                each.partition: each.offset for each in consumer.committed(partitions, timeout=_REQUEST_TIMEOUT_S)
+            }
+            ends = {
+                each.partition: consumer.get_watermark_offsets(each, timeout=_REQUEST_TIMEOUT_S)[1]
+                for each in partitions
+            }
         finally:
-            asker.close()
-        # A partition with no record has nothing to commit.
+            consumer.close()
+        # An empty partition has no offset to commit.
         return {index: (committed[index], end) for index, end in ends.items() if end and committed[index] != end}

@@ -1,7 +1,7 @@
-"""What the rows are held against, each a process of its own.
+"""The references that the rows are compared with. Each runs in its own process.
 
-D is fastavro's decode alone; T is our translation alone, over the client's own messages; N1 is what one would write
-first (a record, a call, a commit); N2 is the next idea (a list of events, sent when it is large enough).
+D is decoding alone, by fastavro. T is our translation alone, of the Kafka client's own messages. N1 is the simplest
+program: one record, one request, one commit at a time. N2 collects events in a list and sends it when it is full.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ from consumer.model import Message as Record
 from consumer.translation.translator import Translator
 from tests.benchmarks.workload import SCHEMA, SCHEMA_ID, records
 
-_LOT = 128
+_RECORDS_A_CHUNK = 128
 _ROUNDS = 8
 _BATCH_BYTES = 490_000
-_FIRST_S = 30.0
+_RECORD_TIMEOUT_S = 30.0
 
 
 def decode(_: argparse.Namespace) -> dict[str, float]:
-    """D: CPU microseconds a record, with the parsed writer schema and no reader schema."""
+    """D: CPU microseconds per record, with the parsed writer schema and without a reader schema."""
     parsed = parse_schema(SCHEMA)
     values = [each.value[5:] for each in records()]
     for value in values:
@@ -47,10 +47,10 @@ def decode(_: argparse.Namespace) -> dict[str, float]:
 
 
 def translate(args: argparse.Namespace) -> dict[str, float]:
-    """T: CPU microseconds an event of `Translator.translate`, by lots, after everything was met once."""
+    """T: CPU microseconds per event of `Translator.translate`, after a warm-up with a fifth of the records."""
     run_config = load_run_config(Path(args.config)).config
     if run_config is None:
-        raise SystemExit("the benchmark's own configuration does not load")
+        raise SystemExit("the benchmark's configuration is invalid")
     translator = Translator(
         run_config.mapping,
         destinations_of(run_config.settings, run_config.settings.pipelines[0]),
@@ -60,26 +60,26 @@ def translate(args: argparse.Namespace) -> dict[str, float]:
     )
     translator.learn(SCHEMA_ID, json.dumps(SCHEMA), {})
     messages = cast("list[Record]", _consumed(_consumer(args), args.events))
-    lots = [messages[at : at + _LOT] for at in range(0, len(messages), _LOT)]
-    for lot in lots[: max(1, len(lots) // 5)]:
-        translator.translate(lot)
-    made = 0
+    chunks = [messages[at : at + _RECORDS_A_CHUNK] for at in range(0, len(messages), _RECORDS_A_CHUNK)]
+    for chunk in chunks[: max(1, len(chunks) // 5)]:
+        translator.translate(chunk)
+    deliveries = 0
     began = time.process_time()
-    for lot in lots:
-        made += sum(len(column.bodies) for column in translator.translate(lot).columns.values())
+    for chunk in chunks:
+        deliveries += sum(len(column.bodies) for column in translator.translate(chunk).columns.values())
     spent = time.process_time() - began
-    if made != len(messages):
-        raise SystemExit(f"{made} deliveries of {len(messages)} events")
+    if deliveries != len(messages):
+        raise SystemExit(f"translation: expected one delivery per event ({deliveries} of {len(messages)} events)")
     return {"cpu_us": spent / len(messages) * 1e6}
 
 
 def naive(args: argparse.Namespace) -> dict[str, float]:
-    """N1: poll one, decode, say, call with a kept client, commit."""
-    consumer, read = _consumer(args), _reader(args)
+    """N1: poll one record, decode it, build the document, send it over a kept connection, commit."""
+    consumer, decode_event = _consumer(args), _deserializer(args)
     with httpx2.Client() as client:
         for _ in range(args.events):
             message = _next(consumer)
-            document = _said(read(message))
+            document = _document(decode_event(message))
             client.patch(f"{args.sink}/core/v3/stores/bench/customer_events", json=document).raise_for_status()
             consumer.commit(message=message, asynchronous=False)
     consumer.close()
@@ -87,8 +87,8 @@ def naive(args: argparse.Namespace) -> dict[str, float]:
 
 
 def batching(args: argparse.Namespace) -> dict[str, float]:
-    """N2: a list of events, its size by `json.dumps`, one call for each full list, a commit after each."""
-    consumer, read = _consumer(args), _reader(args)
+    """N2: collect events, measured by `json.dumps`; one request and one commit for each full list."""
+    consumer, decode_event = _consumer(args), _deserializer(args)
     batch: list[dict[str, Any]] = []
     size = 0
     with httpx2.Client() as client:
@@ -98,7 +98,7 @@ def batching(args: argparse.Namespace) -> dict[str, float]:
             consumer.commit(asynchronous=False)
 
         for _ in range(args.events):
-            document = _said(read(_next(consumer)))
+            document = _document(decode_event(_next(consumer)))
             document["messageId"] = document.pop("id")
             more = len(json.dumps(document)) + 1
             if size + more > _BATCH_BYTES:
@@ -127,9 +127,9 @@ def _consumer(args: argparse.Namespace) -> Consumer:
 
 
 def _next(consumer: Consumer) -> Message:
-    message = consumer.poll(_FIRST_S)
+    message = consumer.poll(_RECORD_TIMEOUT_S)
     if message is None or message.error() is not None:
-        raise SystemExit("no record came")
+        raise SystemExit(f"no record received in {_RECORD_TIMEOUT_S:g} s")
     return message
 
 
@@ -142,14 +142,14 @@ def _consumed(consumer: Consumer, count: int) -> list[Message]:
     return messages[:count]
 
 
-def _reader(args: argparse.Namespace) -> Callable[[Message], dict[str, Any]]:
+def _deserializer(args: argparse.Namespace) -> Callable[[Message], dict[str, Any]]:
     deserialize = AvroDeserializer(SchemaRegistryClient({"url": args.sink}))
     context = SerializationContext(args.topic, MessageField.VALUE)
     return lambda message: deserialize(message.value(), context)
 
 
-def _said(event: dict[str, Any]) -> dict[str, Any]:
-    """Say an event by hand, with the leaves of the mapping."""
+def _document(event: dict[str, Any]) -> dict[str, Any]:
+    """Build the document by hand, with the fields of the mapping."""
     customer, status = event["customer"], event["status"]
     return {
         "type": "track",
@@ -172,15 +172,15 @@ def _said(event: dict[str, Any]) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Run one reference and print what it measured of itself as JSON."""
+    """Run one reference and print its figures as JSON."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("what", choices=("decode", "translate", "naive", "batching"))
+    parser.add_argument("reference", choices=("decode", "translate", "naive", "batching"))
     for name in ("bootstrap", "topic", "group", "sink", "config"):
         parser.add_argument(f"--{name}", default="")
     parser.add_argument("--events", type=int, default=0)
     args = parser.parse_args()
-    said = {"decode": decode, "translate": translate, "naive": naive, "batching": batching}[args.what](args)
-    print(json.dumps(said))
+    references = {"decode": decode, "translate": translate, "naive": naive, "batching": batching}
+    print(json.dumps(references[args.reference](args)))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Runs rows, each in processes of its own, and asserts after each that nothing was lost, repeated or too large."""
+"""Run rows, each in its own processes, and assert after each that nothing was lost, repeated or above a limit."""
 
 from __future__ import annotations
 
@@ -20,7 +20,6 @@ from tests.benchmarks.rows import Row
 from tests.benchmarks.service import (
     ROOT,
     Options,
-    Service,
     clean_environment,
     printed_ceiling,
     running,
@@ -29,24 +28,24 @@ from tests.benchmarks.service import (
 )
 from tests.benchmarks.workload import records
 
-_ROW_S = 300.0
-_LOOK_EVERY_S = 1.0
-_HELD_SAME = 30
-"""Looks of a twentieth of a second at which no more was taken: the limits are full."""
+_ROW_TIMEOUT_S = 300.0
+_STATUS_INTERVAL_S = 1.0
+_STEADY_POLLS = 30
+"""Polls, 50 ms apart, without a change in the number of open records: the limits are full."""
 
 _PINS = {"service": frozenset({0}), "kafka": frozenset({2}), "sink": frozenset({3})}
 _CORES_TO_PIN = 4
 
 
-class WrongError(AssertionError):
-    """A row broke a promise: its figures are worth nothing."""
+class InvalidRunError(AssertionError):
+    """A run lost, repeated or exceeded something, so its figures are void."""
 
 
 class Bench:
-    """Mock cluster, sink and folder for as long as the `with` block lasts."""
+    """Mock cluster, sink and folder, for the duration of a `with` block."""
 
     def __init__(self) -> None:
-        self._left = contextlib.ExitStack()
+        self._resources = contextlib.ExitStack()
         self._runs = 0
         self.pinned = len(os.sched_getaffinity(0)) >= _CORES_TO_PIN
 
@@ -62,13 +61,13 @@ class Bench:
             if self.pinned:
                 os.sched_setaffinity(self._kafka.pid, _PINS["kafka"])
                 os.sched_setaffinity(pid, _PINS["sink"])
-            self._left = stack.pop_all()
+            self._resources = stack.pop_all()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._left.close()
+        self._resources.close()
 
     def run(self, row: Row) -> dict[str, Any]:
         """Run one row once and return its figures."""
@@ -77,9 +76,9 @@ class Bench:
         topic = self._kafka.topic(row.events + 2 * row.margin) if row.events else ""
         options = Options(self._kafka.bootstrap, self._sink, topic, group, row.kind, row.lanes)
         config = write_config(self._folder / group, options)
-        if row.how == "held":
+        if row.mode == "held":
             return self._held(row, config)
-        if row.how == "service":
+        if row.mode == "service":
             return self._service(row, options, config)
         return self._reference(row, options, config)
 
@@ -87,64 +86,70 @@ class Bench:
         with running(config, self._pin()) as service:
             total = row.events + 2 * row.margin
             self._begin(row, service.process.pid)
-            looks: list[dict[str, Any]] = []
-            looked = [0.0]
+            statuses: list[dict[str, Any]] = []
+            requested_at = [0.0]
 
             def busy() -> bool:
-                # Seldom: answering costs the service a millisecond or two.
-                if time.monotonic() - looked[0] > _LOOK_EVERY_S and (seen := service.status()) is not None:
-                    looks.append(seen)
-                    looked[0] = time.monotonic()
+                # At this interval only: each response costs the service a millisecond or two of CPU.
+                due = time.monotonic() - requested_at[0] > _STATUS_INTERVAL_S
+                if due and (status := service.status()) is not None:
+                    statuses.append(status)
+                    requested_at[0] = time.monotonic()
                 return bool(self._report()["events"] < total)
 
-            wait_while(service, busy, _ROW_S, row.name)
-            said = self._report()
-            _expect(row, "the service's exit code", service.leave(), 0)
+            wait_while(service, busy, _ROW_TIMEOUT_S, row.name)
+            report = self._report()
+            _expect(row, "exit code of the service", service.stop(), 0)
         _expect(row, "events at the sink", self._report()["events"], total)
-        _expect(row, "distinct identities", said["distinct"], total)
-        _expect(row, "calls over a limit", said["over_limits"], 0)
-        _expect(row, "partitions not committed to their end", self._kafka.uncommitted(options.group, options.topic), {})
-        figures = _rates(said)
-        figures["events_per_request"] = total / said["requests"]
-        figures["resident_most_mib"] = said["resident"][1] / 2**20
-        figures["open_records_most"] = max((each["records"]["open"] for each in looks), default=0)
-        figures["paused_share"] = _paused(looks)
+        _expect(row, "distinct identities", report["distinct"], total)
+        _expect(row, "requests above a limit", report["over_limits"], 0)
+        _expect(
+            row, "partitions not committed to the log end", self._kafka.uncommitted(options.group, options.topic), {}
+        )
+        figures = _rates(report)
+        figures["events_per_request"] = total / report["requests"]
+        figures["resident_peak_mib"] = report["resident"][1] / 2**20
+        figures["open_records_peak"] = max((each["records"]["open"] for each in statuses), default=0)
+        figures["paused_share"] = _paused_share(statuses)
         return figures
 
     def _held(self, row: Row, config: Path) -> dict[str, Any]:
         with running(config, self._pin()) as service:
             self._begin(row, service.process.pid, status=404)
-            same: list[int] = []
+            unchanged: list[int] = []
 
             def filling() -> bool:
-                seen = service.status()
-                taken = 0 if seen is None else int(seen["records"]["open"])
-                if not taken or (same and same[-1] != taken):
-                    same.clear()
-                same.append(taken)
-                return not taken or len(same) < _HELD_SAME
+                status = service.status()
+                open_records = 0 if status is None else int(status["records"]["open"])
+                if not open_records or (unchanged and unchanged[-1] != open_records):
+                    unchanged.clear()
+                unchanged.append(open_records)
+                return not open_records or len(unchanged) < _STEADY_POLLS
 
-            wait_while(service, filling, _ROW_S, row.name)
-            said = self._report()
+            wait_while(service, filling, _ROW_TIMEOUT_S, row.name)
+            report = self._report()
             status = service.status() or {}
-            _expect(row, "the service's exit code", service.leave(), 0)
+            _expect(row, "exit code of the service", service.stop(), 0)
         ceiling = printed_ceiling(config, self._largest)
-        now, most = said["resident"]
-        if most > ceiling:
-            raise WrongError(f"{row.name}: {most / 2**20:.0f} MiB resident, above the ceiling of {ceiling / 2**20:.0f}")
+        resident, peak = report["resident"]
+        if peak > ceiling:
+            raise InvalidRunError(
+                f"{row.name}: peak of {peak / 2**20:.0f} MiB resident, "
+                f"above the ceiling of {ceiling / 2**20:.0f} MiB that `check` prints"
+            )
         return {
-            "resident_mib": now / 2**20,
-            "resident_most_mib": most / 2**20,
+            "resident_mib": resident / 2**20,
+            "resident_peak_mib": peak / 2**20,
             "ceiling_mib": ceiling / 2**20,
-            "open_records_most": status["records"]["open"],
+            "open_records_peak": status["records"]["open"],
             "open_bytes_mib": sum(each["open_bytes"] for each in status["destinations"]) / 2**20,
         }
 
     def _reference(self, row: Row, options: Options, config: Path) -> dict[str, Any]:
         total = row.events + 2 * row.margin
-        command = [sys.executable, "-m", "tests.benchmarks.reference", row.how, "--events", str(total)]
-        given = {"bootstrap": options.bootstrap, "topic": options.topic, "group": options.group, "sink": self._sink}
-        for name, value in {**given, "config": str(config)}.items():
+        command = [sys.executable, "-m", "tests.benchmarks.reference", row.mode, "--events", str(total)]
+        arguments = {"bootstrap": options.bootstrap, "topic": options.topic, "group": options.group, "sink": self._sink}
+        for name, value in {**arguments, "config": str(config)}.items():
             command += [f"--{name}", value]
         with subprocess.Popen(
             command, cwd=ROOT, env=clean_environment(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True
@@ -153,31 +158,31 @@ class Bench:
                 if pin := self._pin():
                     os.sched_setaffinity(process.pid, pin)
                 self._begin(row, process.pid)
-                said, _ = process.communicate(timeout=_ROW_S)
+                output, _ = process.communicate(timeout=_ROW_TIMEOUT_S)
             except BaseException:
                 process.kill()
                 raise
         _expect(row, "exit code", process.returncode, 0)
-        if row.how in {"decode", "translate"}:
-            return dict(json.loads(said))
-        seen = self._report()
-        _expect(row, "distinct identities", seen["distinct"], total)
-        return _rates(seen)
+        if row.mode in {"decode", "translate"}:
+            return dict(json.loads(output))
+        report = self._report()
+        _expect(row, "distinct identities", report["distinct"], total)
+        return _rates(report)
 
     def _pin(self) -> frozenset[int] | None:
         return _PINS["service"] if self.pinned else None
 
     def _begin(self, row: Row, pid: int, status: int = 200) -> None:
         marks = {"begin": row.margin, "end": row.events + row.margin}
-        self._ask("row", {"pid": pid, "delay_s": row.delay_s, "status": status, **marks})
+        self._post("row", {"pid": pid, "delay_s": row.delay_s, "status": status, **marks})
 
     def _report(self) -> dict[str, Any]:
-        return self._ask("report", {})
+        return self._post("report", {})
 
-    def _ask(self, what: str, said: dict[str, Any]) -> dict[str, Any]:
-        request = urllib.request.Request(f"{self._sink}/bench/{what}", data=json.dumps(said).encode())  # noqa: S310
-        with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310 - our own sink
-            return dict(json.load(answer))
+    def _post(self, command: str, document: dict[str, Any]) -> dict[str, Any]:
+        request = urllib.request.Request(f"{self._sink}/bench/{command}", data=json.dumps(document).encode())  # noqa: S310
+        with urllib.request.urlopen(request, timeout=30) as response:  # noqa: S310 - our own sink
+            return dict(json.load(response))
 
 
 @contextlib.contextmanager
@@ -197,22 +202,19 @@ def _sink() -> Iterator[tuple[int, int]]:
             process.kill()
 
 
-def _rates(said: dict[str, Any]) -> dict[str, Any]:
-    window = said["window"]
+def _rates(report: dict[str, Any]) -> dict[str, Any]:
+    window = report["window"]
     if window is None:
-        raise WrongError("the sink saw too few events to measure anything")
+        raise InvalidRunError("the sink received too few events for a measurement")
     return {"events_per_s": window["events"] / window["wall_s"], "cpu_us": window["cpu_s"] / window["events"] * 1e6}
 
 
-def _paused(looks: list[dict[str, Any]]) -> float:
-    """Return the share of (partition, look) pairs in which a partition was paused."""
-    states = [each["paused"] for look in looks for each in look["partitions"]]
-    return sum(states) / len(states) if states else 0.0
+def _paused_share(statuses: list[dict[str, Any]]) -> float:
+    """Return the mean share of partitions that were paused."""
+    paused = [each["paused"] for status in statuses for each in status["partitions"]]
+    return sum(paused) / len(paused) if paused else 0.0
 
 
-def _expect(row: Row, what: str, found: object, wanted: object) -> None:
-    if found != wanted:
-        raise WrongError(f"{row.name}: {what}: {found}, and not {wanted}")
-
-
-__all__ = ["Bench", "Service", "WrongError"]
+def _expect(row: Row, name: str, actual: object, expected: object) -> None:
+    if actual != expected:
+        raise InvalidRunError(f"{row.name}: {name}: expected {expected}, got {actual}")

@@ -1,4 +1,4 @@
-"""The service as a row runs it: its configuration in a folder, its process, and what `check` says it may need."""
+"""The service as a row runs it: its configuration, its process, and the memory ceiling that `check` prints."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from tests.benchmarks.mock_kafka import DEAD_LETTERS
 from tests.benchmarks.workload import MAPPINGS, PARTITIONS
 
 ROOT = Path(__file__).parents[2]
-_LEAVE_S = 60.0
+_SHUTDOWN_TIMEOUT_S = 60.0
 
 _DESTINATIONS = {
     "customerio": "url: {sink}/v1\n    api_key: bench\n    batch: {{events: 5000, linger: 1s}}",
     "copilot": "url: {sink}\n    client_id: bench\n    client_secret: bench",
-    # Its documented rate is 5 a second: the row asks what we can do, not what Yotpo allows.
+    # The documented rate is 5 requests a second. The row measures this service, not Yotpo's rate limit.
     "yotpo": "url: {sink}/core/v3\n    store_id: bench\n    secret: bench\n    rate: 1000000/s",
 }
 
 _CONFIG = """\
 kafka:
   bootstrap.servers: {bootstrap}
-  fetch.wait.max.ms: 10   # the mock answers an empty fetch only then
+  fetch.wait.max.ms: 10   # the mock cluster keeps an empty fetch open until then
 topics: [{topic}]
 start: earliest
 schemas: {{registry: {{url: {sink}}}}}
@@ -48,7 +48,7 @@ http: {{address: 127.0.0.1:0}}
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What one run of the service is told."""
+    """Settings of one run of the service."""
 
     bootstrap: str
     sink: str
@@ -59,7 +59,7 @@ class Options:
 
 
 def write_config(folder: Path, options: Options) -> Path:
-    """Write configuration and mapping into a folder; return the configuration's path."""
+    """Write configuration and mapping into a folder. Return the path of the configuration."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "mapping.yaml").write_text(MAPPINGS[options.kind])
     config = folder / "cdp.yaml"
@@ -79,7 +79,7 @@ def write_config(folder: Path, options: Options) -> Path:
 
 
 def clean_environment() -> dict[str, str]:
-    """Return our environment without what would measure or steer the process."""
+    """Return our environment without the variables that change Python or measure coverage."""
     return {name: value for name, value in os.environ.items() if not name.startswith(("COVERAGE", "PYTHON"))}
 
 
@@ -102,7 +102,7 @@ class Service:
         self._port = 0
 
     def status(self) -> dict[str, Any] | None:
-        """Return what `/status` says of its one pipeline; `None` before there is one."""
+        """Return the `/status` of the one pipeline, or `None` until it has one."""
         if not self._port:
             lines = self.log.read_text(errors="replace").splitlines()
             starting = next((line for line in lines if '"starting"' in line), None)
@@ -110,26 +110,26 @@ class Service:
                 return None
             self._port = int(json.loads(starting)["port"])
         with contextlib.suppress(OSError):
-            with urllib.request.urlopen(f"http://127.0.0.1:{self._port}/status", timeout=5) as answer:
-                pipelines = json.load(answer)["pipelines"]
+            with urllib.request.urlopen(f"http://127.0.0.1:{self._port}/status", timeout=5) as response:
+                pipelines = json.load(response)["pipelines"]
             return dict(pipelines[0]) if pipelines else None
         return None
 
-    def failed(self) -> str | None:
-        """Return the last it wrote, if it has ended."""
+    def failure(self) -> str | None:
+        """Return exit code and end of the log if the process has ended."""
         if self.process.poll() is None:
             return None
-        return f"the service ended with {self.process.returncode}: {self.log.read_text(errors='replace')[-3000:]}"
+        return f"the service exited with {self.process.returncode}: {self.log.read_text(errors='replace')[-3000:]}"
 
-    def leave(self) -> int:
-        """Ask it to leave and return its code."""
+    def stop(self) -> int:
+        """Send SIGTERM and return the exit code."""
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(_LEAVE_S)
+        return self.process.wait(_SHUTDOWN_TIMEOUT_S)
 
 
 @contextlib.contextmanager
 def running(config: Path, pin: frozenset[int] | None) -> Iterator[Service]:
-    """Run the service; whatever happens, its process is gone afterwards."""
+    """Run the service. Kill the process at the end if it still runs."""
     service = Service(config, pin)
     try:
         yield service
@@ -140,8 +140,8 @@ def running(config: Path, pin: frozenset[int] | None) -> Iterator[Service]:
 
 
 def printed_ceiling(config: Path, largest: int) -> int:
-    """Return the bytes that `check` prints as the most the process needs."""
-    said = subprocess.run(
+    """Return the memory ceiling in bytes that `check` prints."""
+    output = subprocess.run(
         [
             *(sys.executable, "-m", "consumer", "check", "--config", str(config), "--format", "json"),
             *("--partitions", str(PARTITIONS), "--largest-record", str(largest)),
@@ -153,19 +153,19 @@ def printed_ceiling(config: Path, largest: int) -> int:
         text=True,
         timeout=60,
     ).stdout
-    return int(json.loads(said)["memory"]["total_bytes"])
+    return int(json.loads(output)["memory"]["total_bytes"])
 
 
-def wait_while(service: Service, busy: Callable[[], bool], within_s: float, what: str) -> None:
+def wait_while(service: Service, busy: Callable[[], bool], timeout_s: float, row: str) -> None:
     """Wait until `busy()` is false.
 
     Raises:
-        RuntimeError: the service has ended meanwhile, or it took too long.
+        RuntimeError: the process ended, or `timeout_s` is over.
     """
-    deadline = time.monotonic() + within_s
+    deadline = time.monotonic() + timeout_s
     while busy():
-        if words := service.failed():
-            raise RuntimeError(words)
+        if failure := service.failure():
+            raise RuntimeError(f"{row}: {failure}")
         if time.monotonic() > deadline:
-            raise RuntimeError(f"{what}: not within {within_s:g} s")
+            raise RuntimeError(f"{row}: not finished within {timeout_s:g} s")
         time.sleep(0.05)

@@ -1,7 +1,8 @@
-"""The benchmark's three APIs and schema registry in one process: counts, looks at limits, and reads the caller's CPU.
+"""The three APIs and the schema registry of the benchmark in one process.
 
-`python -m tests.benchmarks.sink` prints its port and serves until its standard input ends. It is measured to take far
-more than any row sends. Identities are kept, so that "each exactly once" is told and not assumed.
+It counts requests and events, checks the limits of each API, and reads the CPU time of the measured process.
+`python -m tests.benchmarks.sink` prints its port and serves until its standard input ends. It is measured to accept far
+more than any row sends. It keeps every identity, so that exactly-once arrival is checked, not assumed.
 """
 
 from __future__ import annotations
@@ -33,13 +34,13 @@ _IDENTITIES = {
     "copilot": re.compile(rb'"event_id":"([^"]+)","timestamp"'),
     "yotpo": re.compile(rb'"id":"([^"]+)"'),
 }
-MOST_EVENTS = {"customerio": 1 << 30, "copilot": 100, "yotpo": 1}
-MOST_BYTES = {"customerio": 500_000, "copilot": 500_000, "yotpo": 100_000}
+MAX_EVENTS = {"customerio": 1 << 30, "copilot": 100, "yotpo": 1}
+MAX_BYTES = {"customerio": 500_000, "copilot": 500_000, "yotpo": 100_000}
 
 
 @dataclass(slots=True)
-class Row:
-    """What is counted for one row: from `begin` events on, up to `end` of them, the caller `pid` is measured."""
+class RowCounts:
+    """Counts of one row. The process `pid` is measured from event number `begin` to event number `end`."""
 
     pid: int = 0
     begin: int = 0
@@ -54,15 +55,15 @@ class Row:
     began: tuple[float, float, int] | None = None
     ended: tuple[float, float, int] | None = None
 
-    def take(self, kind: str, body: bytes) -> None:
-        """Count one call."""
-        found = _IDENTITIES[kind].findall(body)
+    def count(self, kind: str, body: bytes) -> None:
+        """Count one request."""
+        identities = _IDENTITIES[kind].findall(body)
         self.requests += 1
         self.size += len(body)
-        self.over_limits += len(found) > MOST_EVENTS[kind] or len(body) > MOST_BYTES[kind] or not found
+        self.over_limits += len(identities) > MAX_EVENTS[kind] or len(body) > MAX_BYTES[kind] or not identities
         if self.status == 200:
-            self.events += len(found)
-            self.identities.update(found)
+            self.events += len(identities)
+            self.identities.update(identities)
         if self.began is None and self.events >= self.begin:
             self.began = self._now()
         if self.ended is None and self.events >= self.end:
@@ -72,8 +73,8 @@ class Row:
         return time.monotonic(), cpu_s(self.pid) if self.pid else 0.0, self.events
 
     def report(self) -> dict[str, Any]:
-        """Return what was counted; seconds are between the two marks."""
-        said: dict[str, Any] = {
+        """Return the counts. `window` has the seconds and events between `begin` and `end`, or `None` before `end`."""
+        report: dict[str, Any] = {
             "requests": self.requests,
             "events": self.events,
             "distinct": len(self.identities),
@@ -84,12 +85,12 @@ class Row:
         }
         if self.began is not None and self.ended is not None:
             (wall, cpu, first), (wall_end, cpu_end, last) = self.began, self.ended
-            said["window"] = {"wall_s": wall_end - wall, "cpu_s": cpu_end - cpu, "events": last - first}
-        return said
+            report["window"] = {"wall_s": wall_end - wall, "cpu_s": cpu_end - cpu, "events": last - first}
+        return report
 
 
 class _Connection(asyncio.Protocol):
-    """One caller's connection."""
+    """One connection of a client."""
 
     def __init__(self, sink: Sink) -> None:
         self._sink = sink
@@ -99,9 +100,9 @@ class _Connection(asyncio.Protocol):
         self._parts: list[bytes] = []
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast("asyncio.Transport", transport)  # uvloop's own is not of asyncio's class
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's transport does not derive from asyncio's
 
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - it is gone, whatever the reason
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the reason does not matter
         self._transport = None
 
     def data_received(self, data: bytes) -> None:
@@ -117,33 +118,33 @@ class _Connection(asyncio.Protocol):
         self._parts.append(body)
 
     def on_message_complete(self) -> None:
-        status, answer, delay_s = self._sink.answer(self._url.decode(), b"".join(self._parts))
-        said = b"HTTP/1.1 %d -\r\n%bcontent-length: %d\r\n\r\n%b" % (status, _JSON, len(answer), answer)
+        status, body, delay_s = self._sink.respond(self._url.decode(), b"".join(self._parts))
+        response = b"HTTP/1.1 %d -\r\n%bcontent-length: %d\r\n\r\n%b" % (status, _JSON, len(body), body)
         if delay_s:
-            asyncio.get_running_loop().call_later(delay_s, self._write, said)
+            asyncio.get_running_loop().call_later(delay_s, self._write, response)
         else:
-            self._write(said)
+            self._write(response)
 
-    def _write(self, said: bytes) -> None:
+    def _write(self, response: bytes) -> None:
         if self._transport is not None:
-            self._transport.write(said)
+            self._transport.write(response)
 
 
 class Sink:
-    """All connections' memory."""
+    """State shared by all connections."""
 
     def __init__(self) -> None:
-        self.row = Row()
+        self.row = RowCounts()
 
     def connection(self) -> _Connection:
         """Return the protocol of a new connection."""
         return _Connection(self)
 
-    def answer(self, url: str, body: bytes) -> tuple[int, bytes, float]:
-        """Return status, body, and after how many seconds."""
+    def respond(self, url: str, body: bytes) -> tuple[int, bytes, float]:
+        """Return status, body and delay in seconds of the response."""
         path = url.partition("?")[0]
         if path == "/bench/row":
-            self.row = Row(**json.loads(body))
+            self.row = RowCounts(**json.loads(body))
             return 200, b"{}", 0
         if path == "/bench/report":
             return 200, json.dumps(self.row.report()).encode(), 0
@@ -152,7 +153,7 @@ class Sink:
         if path.endswith("/access_tokens"):
             return 200, _OK["token"], 0
         kind = "customerio" if path.endswith("/batch") else "copilot" if path.endswith("/collect") else "yotpo"
-        self.row.take(kind, body)
+        self.row.count(kind, body)
         if self.row.status != 200:
             return self.row.status, b"{}", self.row.delay_s
         return 200, _OK[kind], self.row.delay_s

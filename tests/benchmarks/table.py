@@ -1,4 +1,4 @@
-"""The table and the ratios: what was measured, summed up, beside what is wanted."""
+"""The table of figures, and the ratios beside their goals."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ from tests.benchmarks.measure import Spread, spread
 from tests.benchmarks.rows import Row
 
 Runs = Mapping[str, Mapping[int, Mapping[str, Any]]]
-"""By row and round: its figures. A round in which the row failed is not there, so that no ratio mixes two rounds."""
+"""Figures by row and round. A failed round is absent, so that no ratio mixes two rounds."""
 
 
 class Ratio(NamedTuple):
-    """A figure that carries over to another machine."""
+    """A figure that is comparable between machines."""
 
     name: str
-    needs: tuple[str, ...]
+    rows: tuple[str, ...]
+    """The rows that it is computed from."""
     value: Callable[[Mapping[str, Mapping[str, Any]]], float]
     goal: str
 
@@ -39,57 +40,65 @@ RATIOS = (
     Ratio(
         "S4 / N1@20ms", ("S4", "N1@20ms"), lambda at: at["S4"]["events_per_s"] / at["N1@20ms"]["events_per_s"], ">= 35"
     ),
-    Ratio("S4 / what 64 lanes and 20 ms allow", ("S4",), lambda at: at["S4"]["events_per_s"] / (64 / 0.02), ""),
-    Ratio("S-slow / what its API allows", ("S-slow",), lambda at: at["S-slow"]["events_per_s"] / (4 * 100 / 0.1), ""),
-    Ratio("HELD / ceiling", ("HELD",), lambda at: at["HELD"]["resident_most_mib"] / at["HELD"]["ceiling_mib"], "<= 1"),
+    Ratio("S4 / limit of 64 lanes at 20 ms", ("S4",), lambda at: at["S4"]["events_per_s"] / (64 / 0.02), ""),
+    Ratio(
+        "S-slow / limit of 4 lanes at 100 ms",
+        ("S-slow",),
+        lambda at: at["S-slow"]["events_per_s"] / (4 * 100 / 0.1),
+        "",
+    ),
+    Ratio("HELD / ceiling", ("HELD",), lambda at: at["HELD"]["resident_peak_mib"] / at["HELD"]["ceiling_mib"], "<= 1"),
     Ratio("S3 / N1", ("S3", "N1"), lambda at: at["S3"]["events_per_s"] / at["N1"]["events_per_s"], ""),
     Ratio("S1 / N2", ("S1", "N2"), lambda at: at["S1"]["events_per_s"] / at["N2"]["events_per_s"], ""),
 )
 
-_SHOWN = (
-    ("events_per_s", "ev/s", 0),
-    ("cpu_us", "CPU us/ev", 1),
-    ("events_per_request", "ev/call", 0),
-    ("resident_most_mib", "RSS MiB", 0),
+_COLUMNS = (
+    ("events_per_s", "events/s", 0),
+    ("cpu_us", "CPU us/event", 1),
+    ("events_per_request", "events/request", 0),
+    ("resident_peak_mib", "peak RSS MiB", 0),
     ("ceiling_mib", "ceiling MiB", 0),
-    ("open_records_most", "open", 0),
-    ("paused_share", "paused", 2),
+    ("open_records_peak", "peak open records", 0),
+    ("paused_share", "paused share", 2),
 )
 
 
-def summed_up(runs: Runs) -> dict[str, dict[str, Spread]]:
-    """Return median, least and most of each figure of each row."""
-    found = {name: list(rounds.values()) for name, rounds in runs.items() if rounds}
-    return {name: {figure: spread([one[figure] for one in all_]) for figure in all_[0]} for name, all_ in found.items()}
+def summarize(runs: Runs) -> dict[str, dict[str, Spread]]:
+    """Return the spread of each figure of each row."""
+    by_row = {name: list(rounds.values()) for name, rounds in runs.items() if rounds}
+    return {
+        name: {figure: spread([one[figure] for one in all_]) for figure in all_[0]} for name, all_ in by_row.items()
+    }
 
 
 def ratios(runs: Runs) -> dict[str, Spread]:
-    """Return each ratio: formed within each round in which all its rows ran, then summed up."""
-    found = {}
+    """Return the spread of each ratio over the rounds in which all its rows ran."""
+    spreads = {}
     for ratio in RATIOS:
-        rounds = set.intersection(*(set(runs.get(name, {})) for name in ratio.needs))
+        rounds = set.intersection(*(set(runs.get(name, {})) for name in ratio.rows))
         if rounds:
-            found[ratio.name] = spread([ratio.value({name: runs[name][at] for name in ratio.needs}) for at in rounds])
-    return found
+            spreads[ratio.name] = spread([ratio.value({name: runs[name][at] for name in ratio.rows}) for at in rounds])
+    return spreads
 
 
-def printed(rows: Sequence[Row], runs: Runs) -> str:
+def render(rows: Sequence[Row], runs: Runs) -> str:
     """Return the tables as text."""
-    figures = summed_up(runs)
-    lines = [["row", "what", *(title for _, title, _ in _SHOWN)]]
+    figures = summarize(runs)
+    lines = [["row", "description", *(title for _, title, _ in _COLUMNS)]]
     for row in rows:
         if row.name in figures:
-            mine = figures[row.name]
-            cells = [mine[figure].text(digits) if figure in mine else "" for figure, _, digits in _SHOWN]
-            lines.append([row.name, row.what, *cells])
-    said = [_aligned(lines), ""]
+            measured = figures[row.name]
+            cells = [measured[figure].text(digits) if figure in measured else "" for figure, _, digits in _COLUMNS]
+            lines.append([row.name, row.title, *cells])
     goals = {ratio.name: ratio.goal for ratio in RATIOS}
-    held = [["ratio", "value", "goal"]] + [[name, value.text(2), goals[name]] for name, value in ratios(runs).items()]
-    return "\n".join([*said, _aligned(held)])
+    compared = [["ratio", "value", "goal"]] + [
+        [name, value.text(2), goals[name]] for name, value in ratios(runs).items()
+    ]
+    return "\n".join([_aligned(lines), "", _aligned(compared)])
 
 
 def _aligned(lines: list[list[str]]) -> str:
-    kept = [at for at in range(len(lines[0])) if any(line[at] for line in lines[1:])]
-    wide = {at: max(len(line[at]) for line in lines) for at in kept}
-    rows = ["| " + " | ".join(line[at].ljust(wide[at]) for at in kept) + " |" for line in lines]
-    return "\n".join([rows[0], "|" + "|".join("-" * (wide[at] + 2) for at in kept) + "|", *rows[1:]])
+    filled = [at for at in range(len(lines[0])) if any(line[at] for line in lines[1:])]
+    widths = {at: max(len(line[at]) for line in lines) for at in filled}
+    rows = ["| " + " | ".join(line[at].ljust(widths[at]) for at in filled) + " |" for line in lines]
+    return "\n".join([rows[0], "|" + "|".join("-" * (widths[at] + 2) for at in filled) + "|", *rows[1:]])

@@ -1,4 +1,4 @@
-"""What the benchmark feeds in: a schema, 5 000 distinct records of it from a fixed seed, and a mapping for each API."""
+"""Workload of the benchmark: a schema, 5 000 distinct records from a fixed seed, and a mapping for each API."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SCHEMA_ID = 7
 PARTITIONS = 48
 DISTINCT = 5_000
 EVENT_ID_AT = 6
-"""Where the 36 letters of `event_id` stand in a record: after the 5 bytes of the wire format and one of length."""
+"""Position of the 36 characters of `event_id` in a record: after 5 bytes of wire format and one byte of length."""
 
 _HOUR_MS = 3_600_000
 _TIERS = ("bronze", "silver", "gold", "platinum")
@@ -100,24 +100,24 @@ class Record:
 
 
 def records(count: int = DISTINCT) -> list[Record]:
-    """Make records: the same for the same hour, because times lie in the days before it (Copilot takes only 30)."""
-    dice = Random(20_261_121)
+    """Make records from the fixed seed. Their times lie in the 20 days before this hour: Copilot accepts 30 days."""
+    random = Random(20_261_121)
     parsed = parse_schema(SCHEMA)
     now_ms = int(time.time() * 1000) // _HOUR_MS * _HOUR_MS
-    made = []
+    distinct = []
     for _ in range(count):
-        event = _event(dice, now_ms)
+        event = _event(random, now_ms)
         out = BytesIO()
         out.write(b"\0" + SCHEMA_ID.to_bytes(4, "big"))
         schemaless_writer(out, parsed, event)
-        made.append(Record(event["customer"]["id"].encode(), out.getvalue()))
-    return made
+        distinct.append(Record(event["customer"]["id"].encode(), out.getvalue()))
+    return distinct
 
 
 def repeated(base: list[Record], count: int) -> Iterator[tuple[int, bytes, bytes]]:
-    """Repeat records up to `count`, each with an `event_id` of its own: (partition, key, value).
+    """Yield `count` repeated records as (partition, key, value), each with its own `event_id`.
 
-    A key always meets the same partition, as with a producer that hashes keys.
+    A key always goes to the same partition, as with a producer that hashes keys.
     """
     for number in range(count):
         record = base[number % len(base)]
@@ -126,47 +126,58 @@ def repeated(base: list[Record], count: int) -> Iterator[tuple[int, bytes, bytes
         yield int(record.key[-4:]) % PARTITIONS, record.key, value
 
 
-def _event(dice: Random, now_ms: int) -> dict[str, Any]:
-    prices = [(dice.randint(1, 5), Decimal(dice.randint(199, 29_999)).scaleb(-2)) for _ in range(dice.randint(1, 3))]
+def _event(random: Random, now_ms: int) -> dict[str, Any]:
+    prices = [
+        (random.randint(1, 5), Decimal(random.randint(199, 29_999)).scaleb(-2)) for _ in range(random.randint(1, 3))
+    ]
     return {
-        "event_id": str(uuid.UUID(int=dice.getrandbits(128), version=4)),
-        "occurred_at": _moment(now_ms - dice.randint(1, 20 * 24) * _HOUR_MS + dice.randint(0, _HOUR_MS - 1)),
-        "status": dice.choice(("OPEN", "PAID", "SHIPPED", "CANCELLED")),
+        "event_id": str(uuid.UUID(int=random.getrandbits(128), version=4)),
+        "occurred_at": _moment(now_ms - random.randint(1, 20 * 24) * _HOUR_MS + random.randint(0, _HOUR_MS - 1)),
+        "status": random.choice(("OPEN", "PAID", "SHIPPED", "CANCELLED")),
         "customer": {
-            "id": f"customer-{dice.randint(0, 9_999):04d}",
-            "email": f"{dice.choice(_WORDS)}.{dice.choice(_WORDS)}@example.com" if dice.random() < 0.8 else None,
-            "registered_at": _moment(now_ms - dice.randint(100, 9_000) * _HOUR_MS),
-            "address": {"street": f"{dice.choice(_WORDS)} street {dice.randint(1, 99)}", "city": dice.choice(_CITIES)},
-            "loyalty": {"tier": dice.choice(_TIERS), "points": dice.randint(0, 9_999)} if dice.random() < 0.6 else None,
+            "id": f"customer-{random.randint(0, 9_999):04d}",
+            "email": f"{random.choice(_WORDS)}.{random.choice(_WORDS)}@example.com" if random.random() < 0.8 else None,
+            "registered_at": _moment(now_ms - random.randint(100, 9_000) * _HOUR_MS),
+            "address": {
+                "street": f"{random.choice(_WORDS)} street {random.randint(1, 99)}",
+                "city": random.choice(_CITIES),
+            },
+            "loyalty": {"tier": random.choice(_TIERS), "points": random.randint(0, 9_999)}
+            if random.random() < 0.6
+            else None,
         },
         "items": [
             {
-                "sku": f"SKU-{dice.randint(0, 99_999):05d}",
-                "title": " ".join(dice.choices(_WORDS, k=5)),
+                "sku": f"SKU-{random.randint(0, 99_999):05d}",
+                "title": " ".join(random.choices(_WORDS, k=5)),
                 "quantity": quantity,
                 "price": price,
             }
             for quantity, price in prices
         ],
         "total": sum((quantity * price for quantity, price in prices), Decimal(0)),
-        "coupon": f"WELCOME{dice.randint(1, 99)}" if dice.random() < 0.4 else None,
+        "coupon": f"WELCOME{random.randint(1, 99)}" if random.random() < 0.4 else None,
         "attributes": {
-            "channel": dice.choice(("web", "app", "store")),
-            "device": f"{dice.choice(_WORDS)}-{dice.choice(_WORDS)}-{dice.randint(1, 20)}",
-            "campaign": f"{dice.choice(_WORDS)}-{dice.choice(_WORDS)}-{dice.choice(_WORDS)}-{dice.randint(2020, 2026)}",
-            "session": f"{dice.getrandbits(176):044x}",
-            "referrer": f"https://{dice.choice(_WORDS)}.example.com/{dice.choice(_WORDS)}/{dice.choice(_WORDS)}",
+            "channel": random.choice(("web", "app", "store")),
+            "device": f"{_words(random)}-{random.randint(1, 20)}",
+            "campaign": f"{_words(random)}-{random.choice(_WORDS)}-{random.randint(2020, 2026)}",
+            "session": f"{random.getrandbits(176):044x}",
+            "referrer": f"https://{random.choice(_WORDS)}.example.com/{random.choice(_WORDS)}/{random.choice(_WORDS)}",
         },
     }
+
+
+def _words(random: Random) -> str:
+    return f"{random.choice(_WORDS)}-{random.choice(_WORDS)}"
 
 
 def _moment(epoch_ms: int) -> datetime:
     return datetime.fromtimestamp(epoch_ms / 1000, UTC)
 
 
-# Twelve leaves with the person: two- and three-level paths, an array's element, a path that may be null, a default, a
-# choice of three, a time, a decimal, a UUID, two constants.
-_LEAVES = """
+# Eleven fields, and the customer id beside them: paths of two and three levels, an array element, a nullable path, a
+# default, a choice of three, a time, a decimal, a UUID, two constants.
+_FIELDS = """
             event: event_id
             total: total
             email: customer.email
@@ -196,17 +207,17 @@ MAPPINGS = {
         name: Bench Order
         fields:
           userId: customer.id
-          properties:{_LEAVES}""",
+          properties:{_FIELDS}""",
     "copilot": f"""{_EVENT}
       - to: copilot.custom_event
         name: bench_order
         fields:
-            user_id: customer.id{_LEAVES}""",
+            user_id: customer.id{_FIELDS}""",
     "yotpo": f"""{_EVENT}
       - to: yotpo.event
         name: bench_order
         fields:
           customer: {{external_id: customer.id}}
-          properties:{_LEAVES}""",
+          properties:{_FIELDS}""",
 }
-"""By kind of destination: the same twelve leaves, as each API takes them."""
+"""By kind of destination: the same twelve values, in the structure that each API accepts."""
