@@ -1,8 +1,8 @@
-"""The record: what users saw before the names changed, and a table of the names that changed since.
+"""The record of user-visible behaviour, and the table of names that changed since it was written.
 
-A fixed corpus goes through the commands and through one real service; what comes out is compared with the files in
-`recorded/` after the table `renames.toml` was applied to them.
+The commands and one real service process a fixed corpus. The table `renames.toml` is applied to the files in
+`recorded/`, and the output is compared with the result.
 
-`python -m tests.record` compares and prints the differences. `python -m tests.record --write` records anew: only for a
-change of behaviour that is meant, never for a rename. A rename gets a row in `renames.toml`.
+`python -m tests.record` compares and prints the differences. `python -m tests.record --write` writes the record anew.
+Use it only for an intended change of behaviour. A rename gets a row in `renames.toml` instead.
 """

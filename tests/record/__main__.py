@@ -1,4 +1,4 @@
-"""`python -m tests.record`: compare with the record; with `--write`, record anew (only for a change that is meant)."""
+"""`python -m tests.record`: compare with the record, or write it anew for an intended change (`--write`)."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from tests.record.renames import Renames, read_table
 
 
 def main() -> int:
-    """Compare or write; 1 if there is a difference."""
+    """Compare or write. Return 1 if there is a difference."""
     parser = argparse.ArgumentParser(prog="python -m tests.record", description=__doc__)
-    parser.add_argument("--write", action="store_true", help="replace the record by what is seen now")
+    parser.add_argument("--write", action="store_true", help="replace the record with the current behaviour")
     table = read_table()
     write = parser.parse_args().write
     if write and Renames(table).unused:
-        parser.error("renames.toml has rows: a record under new names needs an empty table")
+        parser.error("--write: renames.toml has rows. Remove them first: the new record will have the new names.")
     seen = observed(Renames(table).new_config_keys())
     if write:
         record(seen)

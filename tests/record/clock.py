@@ -1,6 +1,6 @@
-"""A wall clock that starts at a fixed instant, so that time windows and ids stay the same on every day.
+"""A wall clock that starts at a fixed instant, so that time windows and ids are the same in every run.
 
-`python -m tests.record.clock MODULE ARGUMENT…` runs a module under it. The offset is inherited by child processes.
+`python -m tests.record.clock MODULE ARGUMENT…` runs a module with it. Child processes inherit the offset.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from datetime import UTC, datetime
 START = datetime(2026, 11, 21, 12, tzinfo=UTC)
 START_MS = int(START.timestamp() * 1000)
 
-_LONGEST_S = 3600
+_LONGEST_RUN_S = 3600
 _VARIABLE = "CDP_RECORD_CLOCK_OFFSET_NS"
 
 
 def install() -> None:
-    """Replace `time.time` and `time.time_ns`. Call it before the modules under test are imported."""
+    """Replace `time.time` and `time.time_ns`. Call this before the modules under test are imported."""
     real_ns = time.time_ns
     if _VARIABLE not in os.environ:
         os.environ[_VARIABLE] = str(START_MS * 1_000_000 - real_ns())
@@ -29,12 +29,12 @@ def install() -> None:
 
 
 def is_installed() -> bool:
-    """Return True if this process runs under the clock."""
-    return _VARIABLE in os.environ and abs(time.time() - START.timestamp()) < _LONGEST_S
+    """Return True if this process runs with the fixed clock."""
+    return _VARIABLE in os.environ and abs(time.time() - START.timestamp()) < _LONGEST_RUN_S
 
 
 def command(module: str, *arguments: str) -> list[str]:
-    """Return the command line that runs a module under this clock."""
+    """Return the command line that runs a module with the fixed clock."""
     return [sys.executable, "-m", "tests.record.clock", module, *arguments]
 
 

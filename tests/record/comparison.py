@@ -1,4 +1,4 @@
-"""The record on disk, a fresh observation, and the lines in which they differ."""
+"""The record on disk, a new observation, and their differences."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from tests.record.renames import Renames
 
 RECORDED = Path(__file__).parent / "recorded"
 _ROOT = Path(__file__).parents[2]
-_WITHIN_S = 300
-_MOST_LINES = 60
+_TIMEOUT_S = 300
+_MAX_LINES = 60
 
 Json = Any
 
@@ -28,7 +28,7 @@ def recorded() -> dict[str, Json]:
 
 
 def record(seen: Mapping[str, Json]) -> None:
-    """Write the record anew."""
+    """Replace the record on disk."""
     RECORDED.mkdir(exist_ok=True)
     for path in RECORDED.glob("*.json"):
         path.unlink()
@@ -38,27 +38,27 @@ def record(seen: Mapping[str, Json]) -> None:
 
 
 def observed(new_keys: Mapping[str, str]) -> dict[str, Json]:
-    """Return a fresh observation, made by a process of its own under the fixed clock.
+    """Return a new observation, made by a separate process with the fixed clock.
 
     Raises:
-        RuntimeError: that process failed; the text is what it printed.
+        RuntimeError: that process failed. The message is its output.
     """
     with tempfile.TemporaryDirectory(prefix="cdp-record-") as folder:
         path = Path(folder) / "seen.json"
-        words = clock.command("tests.record.observe", str(path), json.dumps(new_keys))
-        done = subprocess.run(words, cwd=_ROOT, capture_output=True, check=False, timeout=_WITHIN_S, text=True)
+        command = clock.command("tests.record.observe", str(path), json.dumps(new_keys))
+        done = subprocess.run(command, cwd=_ROOT, capture_output=True, check=False, timeout=_TIMEOUT_S, text=True)
         if done.returncode:
             raise RuntimeError(done.stdout + done.stderr)
-        found: dict[str, Json] = json.loads(path.read_text(encoding="utf-8"))
-        return found
+        seen: dict[str, Json] = json.loads(path.read_text(encoding="utf-8"))
+        return seen
 
 
 def differences(record: Mapping[str, Json], seen: Mapping[str, Json], table: Mapping[str, Json]) -> list[str]:
-    """Return one line for each difference, and for each row of the table that nothing uses."""
+    """Return one line for each difference, and one for each unused row of the table."""
     renames = Renames(table)
-    lines = list(_differ("", renames.applied(record), seen))
-    more = [f"… and {len(lines) - _MOST_LINES} more"] if len(lines) > _MOST_LINES else []
-    return [*lines[:_MOST_LINES], *more, *(f"renames.toml: nothing uses {row}" for row in renames.unused)]
+    lines = list(_differ("", renames.apply(record), seen))
+    more = [f"… and {len(lines) - _MAX_LINES} more"] if len(lines) > _MAX_LINES else []
+    return [*lines[:_MAX_LINES], *more, *(f"renames.toml: unused row: {row}" for row in renames.unused)]
 
 
 def _differ(path: str, expected: Json, seen: Json) -> Iterator[str]:
@@ -68,9 +68,9 @@ def _differ(path: str, expected: Json, seen: Json) -> Iterator[str]:
         for key in sorted(expected.keys() | seen.keys()):
             here = f"{path} › {key}" if path else key
             if key not in seen:
-                yield f"{here}: is gone; recorded: {_short(expected[key])}"
+                yield f"{here}: missing; recorded: {_short(expected[key])}"
             elif key not in expected:
-                yield f"{here}: is new; now: {_short(seen[key])}"
+                yield f"{here}: new; now: {_short(seen[key])}"
             else:
                 yield from _differ(here, expected[key], seen[key])
     elif isinstance(expected, list) and isinstance(seen, list):
@@ -80,21 +80,21 @@ def _differ(path: str, expected: Json, seen: Json) -> Iterator[str]:
 
 
 def _differ_in_lists(path: str, expected: list[Json], seen: list[Json]) -> Iterator[str]:
-    """Compare item by item; lists that are out of step are compared by what only one of them has."""
-    by_place = [
+    """Compare item by item. If items were inserted or removed, compare the lists as multisets."""
+    by_index = [
         line
         for index, (one, other) in enumerate(zip(expected, seen, strict=False))
         for line in _differ(f"{path}[{index}]", one, other)
     ]
     old, new = ([json.dumps(each, sort_keys=True, ensure_ascii=False) for each in some] for some in (expected, seen))
-    gone, added = Counter(old) - Counter(new), Counter(new) - Counter(old)
-    if len(expected) == len(seen) and (len(by_place) <= gone.total() + added.total() or not gone):
-        yield from by_place
+    missing, added = Counter(old) - Counter(new), Counter(new) - Counter(old)
+    if len(expected) == len(seen) and (len(by_index) <= missing.total() + added.total() or not missing):
+        yield from by_index
         return
     if len(expected) != len(seen):
         yield f"{path}: {len(expected)} recorded, now {len(seen)}"
-    yield from (f"{path}: is gone; recorded: {_short(each)}" for each in gone)
-    yield from (f"{path}: is new; now: {_short(each)}" for each in added)
+    yield from (f"{path}: missing; recorded: {_short(each)}" for each in missing)
+    yield from (f"{path}: new; now: {_short(each)}" for each in added)
 
 
 def _short(value: Json) -> str:

@@ -1,4 +1,4 @@
-"""Configurations of the corpus. A key between « and » is one that `renames.toml` may rename."""
+"""Configurations of the corpus. `renames.toml` may rename the keys between « and »."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ENVIRON = {
     "YOTPO_SECRET": "secret-3",
 }
 
-GOOD = """\
+MINIMAL = """\
 kafka:
   bootstrap.servers: ${KAFKA_BOOTSTRAP_SERVERS}
 topics: [shop.orders]
@@ -28,9 +28,9 @@ destinations:
     client_id: ${COPILOT_CLIENT_ID}
     client_secret: ${COPILOT_CLIENT_SECRET}
 """
-"""The least a configuration needs; each situation of `corpus/situations.json` spoils it."""
+"""A minimal configuration. Each situation of `corpus/situations.json` breaks it."""
 
-WHOLE = f"""\
+FULL = f"""\
 kafka:
   bootstrap.servers: ${{KAFKA_BOOTSTRAP_SERVERS}}
   fetch.wait.max.ms: 20
@@ -95,19 +95,19 @@ URLS = {
 _KEY = re.compile("«([^»]+)»")
 
 
-def written(text: str, new_names: Mapping[str, str]) -> str:
-    """Return a text of the corpus with its keys as they are called now."""
+def with_new_keys(text: str, new_names: Mapping[str, str]) -> str:
+    """Return a text of the corpus with the current names of its keys."""
     return _KEY.sub(lambda key: new_names.get(key[1], key[1]), text)
 
 
-def column_before(text: str, new_names: Mapping[str, str], line: int | None, column: int | None) -> int | None:
-    """Return the column that a place of the text as it is now would have if no key were renamed."""
+def recorded_column(text: str, new_names: Mapping[str, str], line: int | None, column: int | None) -> int | None:
+    """Return the column in the text with the old keys of a position in the text with the new keys."""
     if line is None or column is None or line > text.count("\n") + 1:
         return column
-    now = before = 0
+    new_start = old_start = 0
     for index, part in enumerate(_KEY.split(text.split("\n")[line - 1])):
-        long_now, long_before = len(new_names.get(part, part) if index % 2 else part), len(part)
-        if column - 1 < now + long_now:
+        new_length, old_length = len(new_names.get(part, part) if index % 2 else part), len(part)
+        if column - 1 < new_start + new_length:
             break
-        now, before = now + long_now, before + long_before
-    return column - now + before
+        new_start, old_start = new_start + new_length, old_start + old_length
+    return column - new_start + old_start

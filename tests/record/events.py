@@ -20,21 +20,21 @@ from tests.record.clock import START_MS
 ROOT = Path(__file__).parents[2]
 CORPUS = Path(__file__).parent / "corpus"
 SHOP = "com.acme.shop"
-OURS = "com.acme.record"
+EXTRA = "com.acme.record"
 
-PLUG = "plug"
-"""The customer of the first order. Every server keeps its request open until all other records are in the queues."""
+FIRST_CUSTOMER = "plug"
+"""Customer of the first order. Every server keeps its request open until all other records are queued."""
 POISON = "made-to-fail"
-"""Two servers answer 400 to a request with this text, and do not name the event."""
-LISTED = "prototype"
-"""Copilot lists a device of this model among the invalid events."""
+"""Two servers respond 400 to a request with this text, without naming the event."""
+INVALID_MODEL = "prototype"
+"""Copilot lists a device of this model in `invalid_events`."""
 BUSY, THROTTLED, UNAUTHORIZED = "busy-once", "throttled-once", "unauthorized-twice"
-"""Texts that make a server answer 503, 429 and 401."""
+"""Texts that make a server respond 503, 429 and 401."""
 QUARANTINED_KEY = "c-quarantined"
 
 _HOUR_MS = 3_600_000
 _DAY_MS = 24 * _HOUR_MS
-_MADE_MS = START_MS - _HOUR_MS
+_TIMESTAMP_MS = START_MS - _HOUR_MS
 _UNKNOWN_ID = 999_999_999
 
 Json = Any
@@ -42,22 +42,22 @@ Json = Any
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One record: an event of a type, or, without a type, raw bytes."""
+    """One record: an event of a type, or raw bytes if there is no type."""
 
     topic: str
     key: str | None
     type: str | None
     value: Mapping[str, Any] | bytes | None
     headers: tuple[tuple[str, bytes], ...] = ()
-    timestamp_ms: int = _MADE_MS
+    timestamp_ms: int = _TIMESTAMP_MS
 
 
 @dataclass(slots=True)
 class Encoder:
-    """The corpus's schemas, and events as bytes."""
+    """The schemas of the corpus, and the encoding of its events."""
 
     schemas: dict[str, Json] = field(default_factory=dict)
-    """The files' content by the record's full name, each after those whose types it uses."""
+    """Schemas by full name of the record, each after the schemas whose types it uses."""
     _parsed: dict[str, Json] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -72,8 +72,8 @@ class Encoder:
             self.schemas[name] = schema
             self._parsed[name] = parse_schema(schema, named)
 
-    def wire(self, sample: Sample) -> bytes | None:
-        """Return the record's value: single-object encoding for devices' status, Confluent's prefix for the rest."""
+    def encode(self, sample: Sample) -> bytes | None:
+        """Return the record's value, in single-object encoding for `DeviceStatusChanged`, else in Confluent's."""
         if sample.type is None or not isinstance(sample.value, Mapping):
             return sample.value if isinstance(sample.value, bytes) else None
         out = io.BytesIO()
@@ -85,16 +85,16 @@ class Encoder:
         return b"\0" + self.schema_id(sample.type).to_bytes(4, "big") + out.getvalue()
 
     def schema_id(self, name: str) -> int:
-        """Return the id the registry gives to a record type."""
+        """Return the id of a record type in the registry."""
         return 100_001 + list(self.schemas).index(name)
 
 
-def as_line(sample: Sample) -> str:
+def json_line(sample: Sample) -> str:
     """Return the event as a line for `translate`."""
     return json.dumps(
         {
             "type": sample.type,
-            "value": None if sample.value is None else _plain(sample.value),
+            "value": None if sample.value is None else _json_value(sample.value),
             "key": sample.key,
             "headers": {name: content.decode() for name, content in sample.headers},
             "timestamp": sample.timestamp_ms,
@@ -102,14 +102,14 @@ def as_line(sample: Sample) -> str:
     )
 
 
-def _plain(value: Json) -> Json:
+def _json_value(value: Json) -> Json:
     match value:
         case Mapping():
-            return {name: _plain(each) for name, each in value.items()}
+            return {name: _json_value(each) for name, each in value.items()}
         case list():
-            return [_plain(each) for each in value]
+            return [_json_value(each) for each in value]
         case (str() as name, branch):
-            return {name: _plain(branch)}
+            return {name: _json_value(branch)}
         case Decimal() | UUID():
             return str(value)
         case datetime() | date():
@@ -154,80 +154,97 @@ def _item(line: str, *, gift: bool = False, **product: str) -> dict[str, Json]:
 
 
 class _Shop:
-    """Makes samples with ids and instants that are the same in every run."""
+    """Makes samples whose ids and times are the same in every run."""
 
     def __init__(self) -> None:
         self._id = _Ids()
-        self._at_ms = _MADE_MS
+        self._at_ms = _TIMESTAMP_MS
 
-    def _head(self) -> dict[str, Json]:
+    def _id_and_time(self) -> dict[str, Json]:
         self._at_ms += 1_001
         return {"event_id": str(self._id()), "occurred_at": datetime.fromtimestamp(self._at_ms / 1000, UTC)}
 
-    def order(self, who: str, *, status: str = "PAID", ok: bool | None = True, **more: Json) -> Sample:
+    def order(
+        self, customer_id: str, *, status: str = "PAID", marketing_ok: bool | None = True, **more: Json
+    ) -> Sample:
         value = {
-            **self._head(),
+            **self._id_and_time(),
             "number": 1001,
             "status": status,
             "currency": "EUR",
             "total": Decimal("59.90"),
             "coupon": None,
-            "customer": _customer(who, marketing_ok=ok),
+            "customer": _customer(customer_id, marketing_ok=marketing_ok),
             "items": [_item("1"), _item("2", gift=True, sku="B-2", title="Pot", price="40.00")],
             "deliver_on": date(2026, 11, 24),
             **more,
         }
-        return Sample("shop.orders", who, f"{SHOP}.OrderPlaced", value)
+        return Sample("shop.orders", customer_id, f"{SHOP}.OrderPlaced", value)
 
-    def signed_up(self, who: str, headers: tuple[tuple[str, bytes], ...] = (), **customer: Json) -> Sample:
-        value = {**self._head(), "customer": _customer(who, **customer), "channel": "WEB", "referrer": "ads"}
-        return Sample("shop.customers", who, f"{SHOP}.CustomerSignedUp", value, headers)
-
-    def updated(self, who: str, tier: str = "GOLD", **attributes: str) -> Sample:
-        value = {**self._head(), "customer": _customer(who, phone=None), "tier": tier, "attributes": attributes}
-        return Sample("shop.customers", who, f"{SHOP}.CustomerUpdated", value)
-
-    def consent(self, who: str, purpose: str, *, granted: bool) -> Sample:
-        value = {**self._head(), "customer_id": who, "purpose": purpose, "granted": granted}
-        return Sample("shop.customers", who, f"{SHOP}.ConsentChanged", value)
-
-    def viewed(self, who: str | None, **product: str) -> Sample:
-        visitor = (
-            (f"{SHOP}.KnownVisitor", {"customer_id": who}) if who else (f"{SHOP}.AnonymousVisitor", {"cookie": "v-1"})
-        )
-        head = self._head()
+    def signed_up(self, customer_id: str, headers: tuple[tuple[str, bytes], ...] = (), **customer: Json) -> Sample:
         value = {
-            **head,
-            "event_id": UUID(head["event_id"]),
+            **self._id_and_time(),
+            "customer": _customer(customer_id, **customer),
+            "channel": "WEB",
+            "referrer": "ads",
+        }
+        return Sample("shop.customers", customer_id, f"{SHOP}.CustomerSignedUp", value, headers)
+
+    def updated(self, customer_id: str, tier: str = "GOLD", **attributes: str) -> Sample:
+        value = {
+            **self._id_and_time(),
+            "customer": _customer(customer_id, phone=None),
+            "tier": tier,
+            "attributes": attributes,
+        }
+        return Sample("shop.customers", customer_id, f"{SHOP}.CustomerUpdated", value)
+
+    def consent(self, customer_id: str, purpose: str, *, granted: bool) -> Sample:
+        value = {**self._id_and_time(), "customer_id": customer_id, "purpose": purpose, "granted": granted}
+        return Sample("shop.customers", customer_id, f"{SHOP}.ConsentChanged", value)
+
+    def viewed(self, customer_id: str | None, **product: str) -> Sample:
+        visitor = (
+            (f"{SHOP}.KnownVisitor", {"customer_id": customer_id})
+            if customer_id
+            else (f"{SHOP}.AnonymousVisitor", {"cookie": "v-1"})
+        )
+        fields = self._id_and_time()
+        value = {
+            **fields,
+            "event_id": UUID(fields["event_id"]),
             "visitor": visitor,
             "product": _product(**product),
             "url": "https://shop.example/p/a-1?q=1",
         }
-        return Sample("shop.views", who or "v-1", f"{SHOP}.ProductViewed", value)
+        return Sample("shop.views", customer_id or "v-1", f"{SHOP}.ProductViewed", value)
 
-    def registered(self, who: str, device: str, model: str = "kettle") -> Sample:
-        thing = {"id": device, "model": model, "platform": "IOS", "push_token": None}
+    def registered(self, customer_id: str, device: str, model: str = "kettle") -> Sample:
+        document = {"id": device, "model": model, "platform": "IOS", "push_token": None}
         return Sample(
-            "shop.devices", who, f"{SHOP}.DeviceRegistered", {**self._head(), "customer_id": who, "device": thing}
+            "shop.devices",
+            customer_id,
+            f"{SHOP}.DeviceRegistered",
+            {**self._id_and_time(), "customer_id": customer_id, "device": document},
         )
 
-    def status(self, who: str, device: str, status: str, battery: str | None = None) -> Sample:
+    def status(self, customer_id: str, device: str, status: str, battery: str | None = None) -> Sample:
         value = {
-            "occurred_at": self._head()["occurred_at"],
+            "occurred_at": self._id_and_time()["occurred_at"],
             "device_id": device,
-            "customer_id": who,
+            "customer_id": customer_id,
             "status": status,
             "battery": None if battery is None else Decimal(battery),
             "firmware": "1.2.3",
         }
-        return Sample("shop.devices", who, f"{SHOP}.DeviceStatusChanged", value)
+        return Sample("shop.devices", customer_id, f"{SHOP}.DeviceStatusChanged", value)
 
-    def everything(self, who: str, number: int) -> Sample:
+    def everything(self, customer_id: str, number: int) -> Sample:
         value = {
-            **self._head(),
-            "user": who,
+            **self._id_and_time(),
+            "user": customer_id,
             "other": f"other-{number}",
-            "mail": f"{who}@example.com",
+            "mail": f"{customer_id}@example.com",
             "text": 'grün and "quoted"',
             "digits": "12.50",
             "instant": "2026-11-20T09:30:00+02:00",
@@ -239,24 +256,24 @@ class _Shop:
             "kind": "CAPSULE",
             "labels": {"a": "1", "b": "2"},
         }
-        return Sample("shop.more", who, f"{OURS}.Everything", value, (("trace", b"t-1"),))
+        return Sample("shop.more", customer_id, f"{EXTRA}.Everything", value, (("trace", b"t-1"),))
 
-    def unmappable(self, who: str) -> Sample:
-        value = {**self._head(), "user": who, "text": "no time", "amount": Decimal("1.2345")}
-        return Sample("shop.more", who, f"{OURS}.Unmappable", value)
+    def unmappable(self, customer_id: str) -> Sample:
+        value = {**self._id_and_time(), "user": customer_id, "text": "no time", "amount": Decimal("1.2345")}
+        return Sample("shop.more", customer_id, f"{EXTRA}.Unmappable", value)
 
 
-def plug() -> Sample:
-    """Return the first record of all."""
-    sample = _Shop().order(PLUG, items=[_item("1")])
-    return Sample("shop.plug", PLUG, sample.type, {**sample.value, "event_id": str(UUID(int=7))})  # type: ignore[dict-item]
+def first_order() -> Sample:
+    """Return the first record of the corpus."""
+    sample = _Shop().order(FIRST_CUSTOMER, items=[_item("1")])
+    return Sample("shop.plug", FIRST_CUSTOMER, sample.type, {**sample.value, "event_id": str(UUID(int=7))})  # type: ignore[dict-item]
 
 
 def events() -> list[Sample]:
-    """Return everything that can be written as an event, by topic in the order of production."""
+    """Return all records with an event, by topic in the order of production."""
     shop = _Shop()
     line = _item("1", gift=True)
-    long_ago = datetime.fromtimestamp((_MADE_MS - 31 * _DAY_MS) / 1000, UTC)
+    long_ago = datetime.fromtimestamp((_TIMESTAMP_MS - 31 * _DAY_MS) / 1000, UTC)
     return [
         shop.signed_up("c-1", (("campaign", b"autumn"), ("trace", b"x"))),
         shop.signed_up("c-2", marketing_ok=None, email=None, birthday=None),
@@ -281,8 +298,8 @@ def events() -> list[Sample]:
         shop.viewed("c-9", price="-3.00"),
         shop.order("c-1"),
         shop.order("c-2", status="PENDING"),
-        shop.order("c-3", ok=False),
-        shop.order("c-4", ok=None, status="CANCELLED"),
+        shop.order("c-3", marketing_ok=False),
+        shop.order("c-4", marketing_ok=None, status="CANCELLED"),
         shop.order("c-5", items=[], coupon="WELCOME", deliver_on=None),
         shop.order("c-6", occurred_at=long_ago),
         shop.order("c-7", coupon="7" * 40_000),
@@ -293,7 +310,7 @@ def events() -> list[Sample]:
         shop.order("c-11", currency=BUSY),
         shop.order("c-12", number=2**60, total=Decimal("9999999999.99")),
         shop.registered("c-1", "d-1"),
-        shop.registered("c-2", "d-2", model=LISTED),
+        shop.registered("c-2", "d-2", model=INVALID_MODEL),
         shop.status("c-1", "d-1", "ONLINE", "19.99"),
         shop.status("c-1", "d-1", "FAULTY", "20.00"),
         shop.status("c-2", "d-2", "FAULTY"),
@@ -306,19 +323,19 @@ def events() -> list[Sample]:
 
 
 def raw(encoder: Encoder) -> list[Sample]:
-    """Return what is no event: bytes that cannot be decoded, schemas nobody knows, a type nobody maps."""
+    """Return records without an event: undecodable bytes, no value, and unknown schemas."""
     shop = _Shop()
-    whole = encoder.wire(shop.order("c-1")) or b""
+    order = encoder.encode(shop.order("c-1")) or b""
     old_ms = START_MS - 2 * _DAY_MS
     unknown = b"\0" + _UNKNOWN_ID.to_bytes(4, "big") + b"\x02"
     return [
-        Sample("shop.raw", "c-1", None, whole[: len(whole) // 2], (("trace", b"kept"), ("cdp-cause", b"replaced"))),
+        Sample("shop.raw", "c-1", None, order[: len(order) // 2], (("trace", b"kept"), ("cdp-cause", b"replaced"))),
         Sample("shop.raw", None, None, b'{"sku": "KET-BL-00"}'),
         Sample("shop.raw", "c-2", None, b""),
         Sample("shop.raw", "c-3", None, None),
         Sample("shop.raw", "c-4", None, unknown, timestamp_ms=old_ms),
         Sample("shop.raw", "c-5", None, b"\xc3\x01" + bytes(8) + b"\x02", timestamp_ms=old_ms),
-        Sample("shop.raw", "c-6", None, whole + b"\0"),
+        Sample("shop.raw", "c-6", None, order + b"\0"),
     ]
 
 

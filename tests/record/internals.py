@@ -1,7 +1,7 @@
-"""Every import of the product's and the other tests' own modules, so that a move or a rename changes one file here.
+"""All imports from the product and from other tests, so that a move or a rename changes only this file.
 
-Kafka, the registry and the three servers are part of the demo. What a run cannot be made to show every time (each log
-event, each metric, each member of the status) is taken from the samples of the observability tests.
+Kafka, the registry and the three servers are part of the demo. No run shows every log event, metric and status key
+every time. These come from the samples of the observability tests.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ _FINDINGS = (Finding("error", "directives.yaml", 3, 5, "directives[0].pause", "a
 
 
 def closed_lists() -> dict[str, list[str]]:
-    """Return every value of the closed lists, by the label that carries them."""
+    """Return the closed lists of label values, by label."""
     return {
         "cause": sorted({*map(str, DeadLetterCause), *map(str, TransientCause)}),
         "reason": sorted({*map(str, SkipReason), *map(str, SecretProblem)}),
@@ -81,7 +81,7 @@ def closed_lists() -> dict[str, list[str]]:
 
 
 def occurrences() -> Iterator[tuple[list[dict[str, object]], str]]:
-    """Yield, for each thing that an observer hears of, the log lines it writes and the metrics page it leaves."""
+    """Yield, for each method of the observer, the log lines and the metrics page after one call."""
     for method, arguments, *_ in CASES:
         recorded = RecordedLog("debug")
         getattr(LogObserver(recorded.log, "cdp"), method)(**arguments)
@@ -99,18 +99,18 @@ def occurrences() -> Iterator[tuple[list[dict[str, object]], str]]:
 
 
 def sample_status() -> dict[str, Any]:
-    """Return the status of one healthy pipeline and one with everything wrong, one not answering, and directives."""
+    """Return a status with directives and three pipelines: healthy, with every problem, and without a response."""
     directives = DirectivesObserver(RecordedLog().log)
     directives.directives_unreadable(_DIRECTIVES, _FINDINGS)
     return status_document(CollectedStatus([healthy(), _unhealthy()], ["cdp-yotpo"]), Moment.now(), directives)
 
 
 def sample_metrics() -> str:
-    """Return the metrics page of the same two pipelines."""
+    """Return the metrics page of the healthy pipeline and of the one with every problem."""
     return metrics_of(FixedStatus(healthy()), FixedStatus(_unhealthy())).page()[0].decode()
 
 
-def _unhealthy() -> Any:  # noqa: ANN401 - its type is the product's and may be renamed
+def _unhealthy() -> Any:  # noqa: ANN401 - the product may rename its type
     status = unhealthy()
     return dataclasses.replace(
         status,

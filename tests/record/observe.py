@@ -1,8 +1,7 @@
-"""One observation: everything that is compared, as named JSON documents.
+"""One observation: all compared behaviour as named JSON documents.
 
-A value that changes from run to run is recorded as `*`. Sentences for people are recorded as `<text>`: they may be
-reworded; that there is one may not change. Of `translate` as text the headings are recorded: its bodies are those of
-the JSON.
+A value that differs between runs is recorded as `*`. A sentence for people is recorded as `<text>`: its words may
+change, its presence may not. Of the text output of `translate` only the headings are recorded. The JSON has the bodies.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from typing import Any
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.record import clock
-from tests.record.renames import in_order
+from tests.record.renames import canonical_order
 
 Json = Any
 
@@ -34,11 +33,11 @@ _CHANGING_METRICS = re.compile(
 _CHANGING_STATUS = frozenset({"epoch", "committed", "log_end", "lag", "paused"})
 _TEXTS = frozenset({"detail", "message", "reason", "hint", "problems", "refused", "rejected", "about"})
 _LABELS_IN_LOG = ("cause", "source", "result", "code", "reason")
-_KEYS_NOT_ALWAYS = frozenset({"suppressed", "http_status", "detail", "hint", "event_type", "ts"})
+_OPTIONAL_KEYS = frozenset({"suppressed", "http_status", "detail", "hint", "event_type", "ts"})
 
 
 def observe(new_keys: Mapping[str, str]) -> dict[str, Json]:
-    """Run the corpus through everything and return what was seen; `new_keys` are the renamed configuration keys."""
+    """Process the corpus and return all documents. `new_keys` has the new names of configuration keys."""
     from tests.record import commands, internals, service  # noqa: PLC0415 - the clock is installed first
 
     seen: dict[str, Json] = {}
@@ -57,17 +56,17 @@ def observe(new_keys: Mapping[str, str]) -> dict[str, Json]:
     seen["closed_lists"] = internals.closed_lists()
     seen["sample_metrics"] = metrics(internals.sample_metrics(), changing=False)
     seen["sample_status"] = status(internals.sample_status())
-    lines, moved = [], []
-    for written, page in internals.occurrences():
-        lines.append([_line(each) for each in written])
-        moved.append(_moved(metrics(page, changing=False)))
-    seen["sample_log"], seen["sample_counters"] = lines, moved
+    lines, counters = [], []
+    for logged, page in internals.occurrences():
+        lines.append([_line(each) for each in logged])
+        counters.append(_nonzero(metrics(page, changing=False)))
+    seen["sample_log"], seen["sample_counters"] = lines, counters
     return json.loads(json.dumps(seen))  # type: ignore[no-any-return]
 
 
 def metrics(page: str, *, changing: bool) -> dict[str, Json]:
-    """Return the families of a page with their types and series; a histogram is recorded by its counts and bounds."""
-    found: dict[str, Json] = {}
+    """Return the metric families of a page with types and series; for a histogram its counts and bounds."""
+    families: dict[str, Json] = {}
     for family in text_string_to_metric_families(page):
         name = f"{family.name}_total" if family.type == "counter" else family.name
         if not name.startswith("cdp_"):
@@ -88,31 +87,31 @@ def metrics(page: str, *, changing: bool) -> dict[str, Json]:
             series[key] = ANY if volatile or name == "cdp_build_info" else sample.value
         if name == "cdp_build_info":
             series = {"": ANY}
-        found[name] = {
+        families[name] = {
             "type": family.type,
             "series": series,
             **({"bounds": sorted(bounds, key=float)} if bounds else {}),
         }
-    return found
+    return families
 
 
-def _moved(families: dict[str, Json]) -> dict[str, Json]:
+def _nonzero(families: dict[str, Json]) -> dict[str, Json]:
     """Return the series that are not 0."""
-    moved = {
+    nonzero = {
         name: {key: value for key, value in family["series"].items() if value not in {0, ANY}}
         for name, family in families.items()
     }
-    return {name: series for name, series in moved.items() if series}
+    return {name: series for name, series in nonzero.items() if series}
 
 
 def status(node: Json, key: str = "") -> Json:
-    """Return the status with its instants, ages and sentences masked, and its partitions in order."""
+    """Return the status with masked instants, ages and sentences, and with sorted partitions."""
     match node:
         case dict():
             return {name: status(value, name) for name, value in node.items()}
         case list():
-            found = [status(each, key) for each in node]
-            return sorted(found, key=lambda each: (each["topic"], each["partition"])) if key == "partitions" else found
+            items = [status(each, key) for each in node]
+            return sorted(items, key=lambda each: (each["topic"], each["partition"])) if key == "partitions" else items
         case str() if _INSTANT.fullmatch(node):
             return ANY
         case str() if key in _TEXTS:
@@ -124,21 +123,21 @@ def status(node: Json, key: str = "") -> Json:
 
 
 def probes(pages: dict[str, Json]) -> Json:
-    """Return each probe's status and the names of its checks."""
+    """Return the HTTP status of each probe and the names of its checks."""
     return {
         path: {
             "status": code,
-            "keys": sorted(said),
-            "checks": [{**each, "reason": TEXT, "age_s": ANY} for each in said["checks"]],
+            "keys": sorted(page),
+            "checks": [{**each, "reason": TEXT, "age_s": ANY} for each in page["checks"]],
         }
-        for path, (code, said) in pages.items()
+        for path, (code, page) in pages.items()
     }
 
 
 def log(lines: list[dict[str, Json]]) -> list[Json]:
-    """Return each kind of line once: how often one repeats, and with which optional field, depends on the time.
+    """Return each kind of line once. Repetitions and optional fields depend on timing.
 
-    Lines of level debug are left out for the same reason; `sample_log` has them.
+    Lines of level debug are omitted for the same reason; `sample_log` has them.
     """
     kinds = {
         json.dumps(
@@ -146,13 +145,13 @@ def log(lines: list[dict[str, Json]]) -> list[Json]:
                 "level": line["level"],
                 "event": line["event"],
                 **{name: line[name] for name in _LABELS_IN_LOG if name in line},
-                "keys": {name: True for name in sorted(line) if name not in _KEYS_NOT_ALWAYS},
+                "keys": {name: True for name in sorted(line) if name not in _OPTIONAL_KEYS},
             }
         )
         for line in lines
         if line["level"] != "debug" and "suppressed" not in line
     }
-    return in_order(json.loads(kind) for kind in kinds)
+    return canonical_order(json.loads(kind) for kind in kinds)
 
 
 def _line(line: dict[str, Json]) -> Json:
@@ -166,12 +165,15 @@ def _line(line: dict[str, Json]) -> Json:
     }
 
 
-def _dead_letter(letter: dict[str, Json]) -> Json:
+def _dead_letter(dead_letter: dict[str, Json]) -> Json:
     changing = {"cdp-first-failed-at", "cdp-last-failed-at"}
-    del letter["order"]
-    return {**letter, "headers": [[name, ANY if name in changing else text] for name, text in letter["headers"]]}
+    del dead_letter["order"]
+    return {
+        **dead_letter,
+        "headers": [[name, ANY if name in changing else text] for name, text in dead_letter["headers"]],
+    }
 
 
 if __name__ == "__main__":
-    assert clock.is_installed(), "run it by tests.record.clock"
+    assert clock.is_installed(), "the fixed clock is not installed; run this module with tests.record.clock"
     Path(sys.argv[1]).write_text(json.dumps(observe(json.loads(sys.argv[2])), ensure_ascii=False), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""The table of renames, and the record as it must look once the table was applied."""
+"""The table of renames, and its application to the record."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ Json = Any
 
 
 class RenameError(Exception):
-    """Two names became one, or the table has a section that does not exist."""
+    """Two names got the same new name, or the table has an unknown section."""
 
 
 def read_table(path: Path = TABLE) -> dict[str, Json]:
-    """Return the checked-in table."""
+    """Return the table in the repository."""
     return tomllib.loads(path.read_text(encoding="utf-8"))
 
 
 class Renames:
-    """Applies the table to a record, and notes which rows were used.
+    """Applies the table to a record and keeps track of the used rows.
 
     Raises:
         RenameError: the table has an unknown section.
@@ -42,7 +42,7 @@ class Renames:
 
     def __init__(self, table: Mapping[str, Json]) -> None:
         if unknown := set(table) - set(SECTIONS):
-            raise RenameError(f"renames.toml: no such section: {', '.join(sorted(unknown))}")
+            raise RenameError(f"renames.toml: unknown section: {', '.join(sorted(unknown))}")
         self._rows: dict[tuple[str, str], str] = {}
         for section, rows in table.items():
             for old, new in rows.items():
@@ -54,42 +54,42 @@ class Renames:
 
     @property
     def unused(self) -> list[str]:
-        """The rows that changed nothing so far."""
+        """The rows that have changed nothing so far."""
         return [f"[{section}] {old}" for section, old in self._rows if (section, old) not in self._used]
 
     def new_config_keys(self) -> dict[str, str]:
-        """Return the new name of each configuration key, by the last part of the old one, for writing the corpus."""
+        """Return the new name of each renamed configuration key, by the last part of the old name."""
         return {old.rpartition(".")[2]: new for (section, old), new in self._rows.items() if section == "config_keys"}
 
-    def applied(self, record: Mapping[str, Json]) -> dict[str, Json]:
-        """Return the record with every name as it is called now.
+    def apply(self, record: Mapping[str, Json]) -> dict[str, Json]:
+        """Return the record with the new names.
 
         Raises:
-            RenameError: a new name was there already.
+            RenameError: a new name is already in use.
         """
         return {name: self._document(name, document) for name, document in record.items()}
 
     def _document(self, name: str, document: Json) -> Json:
-        applying: dict[str, Callable[[Json], Json]] = {
+        functions: dict[str, Callable[[Json], Json]] = {
             "metrics": self._families,
             "sample_metrics": self._families,
-            "sample_counters": lambda moved: [self._moved(each) for each in moved],
+            "sample_counters": lambda counters: [self._counters(each) for each in counters],
             "status": self._status,
             "sample_status": self._status,
-            "log": lambda log: {**log, "lines": in_order(self._kind(each) for each in log["lines"])},
+            "log": lambda log: {**log, "lines": canonical_order(self._log_kind(each) for each in log["lines"])},
             "sample_log": lambda log: [[self._line(each) for each in lines] for lines in log],
-            "closed_lists": self._closed,
+            "closed_lists": self._closed_lists,
             "probes": lambda pages: {path: self._probe(page) for path, page in pages.items()},
-            "check": lambda found: {each: self._situation(places) for each, places in found.items()},
+            "check": lambda situations: {each: self._situation(result) for each, result in situations.items()},
             "config_schema": lambda lines: sorted(self._config_path(line) for line in lines),
             **dict.fromkeys(("translate", "translate_text", "check_needs", "dead_letters"), self._output),
         }
-        return applying[name](document) if name in applying else document
+        return functions[name](document) if name in functions else document
 
     # ── one name ──
 
     def _row(self, section: str, *keys: str) -> str | None:
-        """Return the new name that the first of these rows gives, if there is one."""
+        """Return the new name from the first of these rows that exists, else None."""
         for key in keys:
             if (section, key) in self._rows:
                 self._used.add((section, key))
@@ -103,7 +103,7 @@ class Renames:
         return value if new is None else new
 
     def _key(self, section: str, path: tuple[str, ...]) -> str:
-        """Return the new name of the last key of a path: the row with the most keys wins."""
+        """Return the new name of the last key of a path. The row with the most keys wins."""
         rows = (".".join(path[start:]) for start in range(len(path)))
         return self._row(section, *rows) or path[-1]
 
@@ -115,7 +115,7 @@ class Renames:
             for name, family in families.items()
         )
 
-    def _moved(self, families: Mapping[str, Json]) -> dict[str, Json]:
+    def _counters(self, families: Mapping[str, Json]) -> dict[str, Json]:
         return _distinct(
             (self._row("metrics", name) or name, self._series(name, series)) for name, series in families.items()
         )
@@ -127,7 +127,7 @@ class Renames:
         pairs = [pair.partition("=")[::2] for pair in labels.split(",")] if labels else []
         return ",".join(f"{label}={self._value(label, family, value)}" for label, value in pairs)
 
-    def _closed(self, lists: Mapping[str, list[str]]) -> dict[str, list[str]]:
+    def _closed_lists(self, lists: Mapping[str, list[str]]) -> dict[str, list[str]]:
         return {label: sorted(self._value(label, "", each) for each in values) for label, values in lists.items()}
 
     def _status(self, node: Json, path: tuple[str, ...] = ()) -> Json:
@@ -141,7 +141,7 @@ class Renames:
             (self._key("status_keys", (*path, key)), self._status(value, (*path, key))) for key, value in node.items()
         )
 
-    def _kind(self, line: Mapping[str, Json]) -> Json:
+    def _log_kind(self, line: Mapping[str, Json]) -> Json:
         fields = {name: value for name, value in line.items() if name != "keys"}
         return {
             **self._line(fields),
@@ -165,14 +165,14 @@ class Renames:
         checks = [{**each, "name": self._row("checks", each["name"]) or each["name"]} for each in page["checks"]]
         return {**page, "checks": checks}
 
-    def _situation(self, found: Mapping[str, Json]) -> Json:
+    def _situation(self, result: Mapping[str, Json]) -> Json:
         return {
-            **found,
-            "findings": [{**each, "path": self._config_path(each["path"])} for each in found["findings"]],
+            **result,
+            "findings": [{**each, "path": self._config_path(each["path"])} for each in result["findings"]],
         }
 
     def _config_path(self, line: str) -> str:
-        """Rename the keys in a dotted path; of the JSON Schema's paths the names under `properties` are keys."""
+        """Rename the keys in a dotted path. In a path of the JSON Schema, only names under `properties` are keys."""
         path, equals, value = line.partition(" = ")
         parts = path.split(".")
         if "properties" in parts:
@@ -198,7 +198,7 @@ class Renames:
                 return node
 
     def _sentence(self, text: str) -> str:
-        """Return the text with its last sentence, after a colon and a space, as it reads now."""
+        """Return the text with its new wording, from the start or from after any `: `. The longest match wins."""
         at = len(text)
         starts = [0]
         while (at := text.rfind(": ", 0, at)) >= 0:
@@ -210,15 +210,15 @@ class Renames:
         return text
 
 
-def in_order(lines: Iterable[Json]) -> list[Json]:
-    """Return JSON values in an order that depends on nothing but themselves."""
-    return sorted(lines, key=lambda line: json.dumps(line, sort_keys=True))
+def canonical_order(values: Iterable[Json]) -> list[Json]:
+    """Sort JSON values by their canonical text."""
+    return sorted(values, key=lambda value: json.dumps(value, sort_keys=True))
 
 
 def _distinct(pairs: Any) -> dict[str, Json]:  # noqa: ANN401 - an iterable of (name, anything)
-    found: dict[str, Json] = {}
+    distinct: dict[str, Json] = {}
     for name, value in pairs:
-        if name in found:
-            raise RenameError(f"two names became `{name}`")
-        found[name] = value
-    return found
+        if name in distinct:
+            raise RenameError(f"renames.toml: two names map to `{name}`")
+        distinct[name] = value
+    return distinct

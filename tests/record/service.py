@@ -1,7 +1,7 @@
-"""One real service: what its three servers and the dead-letter topic received, and what it showed at the end.
+"""One real service: the requests and dead letters that it sent, and its pages and log at the end.
 
-The order of requests is the same in every run: one partition a topic, one lane a destination, and a first request that
-each server keeps open until every record of the corpus is in the queues.
+The order of requests is the same in every run: each topic has one partition and each destination one lane. Each server
+keeps the first request open until every record of the corpus is queued.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from confluent_kafka import Consumer, Message, Producer, TopicPartition
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.record import clock
-from tests.record.commands import configuration, schemas_into
+from tests.record.commands import configuration, copy_schemas
 from tests.record.config import ENVIRON
 from tests.record.events import (
     BUSY,
-    LISTED,
-    PLUG,
+    FIRST_CUSTOMER,
+    INVALID_MODEL,
     POISON,
     QUARANTINED_KEY,
     ROOT,
@@ -36,7 +36,7 @@ from tests.record.events import (
     UNAUTHORIZED,
     Encoder,
     Sample,
-    plug,
+    first_order,
     topics,
 )
 from tests.record.internals import (
@@ -59,10 +59,10 @@ from tests.record.internals import (
 Json = Any
 
 _DEAD_LETTERS = "record.dead-letters"
-_WITHIN_S = 90.0
-_LOOK_S = 0.05
-_WHOLE_BYTES = 3_000
-"""A longer body or value is recorded by its hash alone."""
+_TIMEOUT_S = 90.0
+_POLL_INTERVAL_S = 0.05
+_FULL_BYTES = 3_000
+"""Of a longer body or value only hash and length are recorded."""
 
 _DIRECTIVES = f"""\
 directives:
@@ -75,26 +75,26 @@ directives:
 
 
 class Service:
-    """One `cdp-consumer run` in a process of its own."""
+    """One `cdp-consumer run` as a separate process."""
 
     def __init__(self, folder: Path, bootstrap: str, registry: str) -> None:
-        """Start it."""
+        """Start the process."""
         self.log = folder / "service.log"
         environ = {**os.environ, **ENVIRON, "KAFKA_BOOTSTRAP_SERVERS": bootstrap, "SCHEMA_REGISTRY_URL": registry}
-        words = clock.command("consumer", "run", "--config", "cdp.yaml", "--log-level", "debug")
+        command = clock.command("consumer", "run", "--config", "cdp.yaml", "--log-level", "debug")
         environ["PYTHONPATH"] = str(ROOT)
         with self.log.open("wb") as out, (folder / "service.err").open("wb") as errors:
-            self.process = subprocess.Popen(words, cwd=folder, env=environ, stdout=out, stderr=errors)
+            self.process = subprocess.Popen(command, cwd=folder, env=environ, stdout=out, stderr=errors)
         self._port = 0
 
     def lines(self) -> list[dict[str, Json]]:
-        """Return the complete lines of its log."""
+        """Return the complete log lines so far."""
         return [json.loads(line) for line in self.log.read_bytes().rpartition(b"\n")[0].splitlines()]
 
     def page(self, path: str) -> tuple[int, str]:
-        """Return the status and the text of one of its pages."""
+        """Return status and body of a GET request."""
         if not self._port:
-            self.wait_until(lambda: any("port" in line for line in self.lines()), "it does not write its port")
+            self.wait_until(lambda: any("port" in line for line in self.lines()), "the log has no port")
             self._port = next(int(line["port"]) for line in self.lines() if "port" in line)
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{self._port}{path}", timeout=20) as response:
@@ -104,30 +104,31 @@ class Service:
                 return error.code, error.read().decode()
 
     def total(self, *names: str) -> dict[str, float]:
-        """Return the sum of some metrics by pipeline."""
-        found: dict[str, float] = {}
+        """Return the sum of these metrics by pipeline."""
+        totals: dict[str, float] = {}
         for family in text_string_to_metric_families(self.page("/metrics")[1]):
             for sample in family.samples:
                 if sample.name in names:
-                    found[sample.labels["pipeline"]] = found.get(sample.labels["pipeline"], 0) + sample.value
-        return found
+                    pipeline = sample.labels["pipeline"]
+                    totals[pipeline] = totals.get(pipeline, 0) + sample.value
+        return totals
 
-    def wait_until(self, true: Callable[[], bool], otherwise: str) -> None:
-        """Wait for something to be true while the process lives."""
-        deadline = time.monotonic() + _WITHIN_S
-        while not true():
-            ended = self.process.poll()
+    def wait_until(self, condition: Callable[[], bool], failure: str) -> None:
+        """Wait until the condition is true; fail with the end of the log if the process ends first."""
+        deadline = time.monotonic() + _TIMEOUT_S
+        while not condition():
+            code = self.process.poll()
             last = self.log.read_text(encoding="utf-8")[-3000:] + self.log.with_suffix(".err").read_text(
                 encoding="utf-8"
             )
-            assert ended is None, f"the service ended with {ended}:\n{last}"
-            assert time.monotonic() < deadline, f"{otherwise} within {_WITHIN_S:g} s:\n{last}"
-            time.sleep(_LOOK_S)
+            assert code is None, f"the service exited with {code}:\n{last}"
+            assert time.monotonic() < deadline, f"{failure} within {_TIMEOUT_S:g} s:\n{last}"
+            time.sleep(_POLL_INTERVAL_S)
 
     def stop(self) -> int:
-        """Ask it to end, and return its exit code."""
+        """Send SIGTERM and return the exit code."""
         self.process.terminate()
-        return self.process.wait(_WITHIN_S)
+        return self.process.wait(_TIMEOUT_S)
 
 
 class _Servers:
@@ -143,26 +144,26 @@ class _Servers:
         self.gate = Gate()
         self.received: dict[str, list[ReceivedRequest]] = {fake.name: [] for fake in self.all}
         for fake in self.all:
-            fake.faults.add(self._spy(fake))
-            fake.faults.add(WaitForGate(self.gate), when=contains(f'"{PLUG}"'), times=1)
+            fake.faults.add(self._recorder(fake))
+            fake.faults.add(WaitForGate(self.gate), when=contains(f'"{FIRST_CUSTOMER}"'), times=1)
             fake.faults.add(Respond(503), when=contains(BUSY), times=1)
         for fake in (self.copilot, self.customerio):
             fake.faults.add(Respond(400), when=contains(POISON))
         self.copilot.faults.add(
-            MarkInvalid("not known", lambda item: LISTED.encode() in item.raw), when=contains(LISTED)
+            MarkInvalid("not known", lambda item: INVALID_MODEL.encode() in item.raw), when=contains(INVALID_MODEL)
         )
         self.customerio.faults.add(Respond(429, {"retry-after": "1"}), when=contains(THROTTLED), times=1)
         self.customerio.faults.add(Respond(401), when=contains(UNAUTHORIZED), times=2)
         self.yotpo.faults.add(Respond(401), when=contains(UNAUTHORIZED), times=1)
 
-    def _spy(self, fake: Fake) -> Callable[[ReceivedRequest], None]:
+    def _recorder(self, fake: Fake) -> Callable[[ReceivedRequest], None]:
         def received(incoming: ReceivedRequest) -> None:
             self.received[fake.name].append(incoming)
 
         return received
 
     def requests(self) -> dict[str, Json]:
-        """Return every request in the order of arrival with the status that answered it."""
+        """Return every request in the order of arrival, with the status of its response."""
         return {
             fake.name: [
                 _request(incoming, next(each for each in fake.requests if each.number == incoming.number))
@@ -172,21 +173,21 @@ class _Servers:
         }
 
 
-def _request(incoming: ReceivedRequest, ended: Json) -> Json:
+def _request(incoming: ReceivedRequest, finished: Json) -> Json:
     changing = {"host", "x-yotpo-token"}
     return {
         "line": f"{incoming.method} {incoming.path}",
         "headers": {name: "*" if name in changing else text for name, text in sorted(incoming.headers.items())},
-        "status": ended.status,
-        "ids": list(ended.ids),
+        "status": finished.status,
+        "ids": list(finished.ids),
         "bytes": len(incoming.body),
         "sha256": hashlib.sha256(incoming.body).hexdigest(),
-        "body": _shown(incoming.body),
+        "body": _content(incoming.body),
     }
 
 
-def _shown(content: bytes | None) -> str | None:
-    if content is None or len(content) > _WHOLE_BYTES:
+def _content(content: bytes | None) -> str | None:
+    if content is None or len(content) > _FULL_BYTES:
         return None if content is None else f"sha256 {hashlib.sha256(content).hexdigest()}, {len(content)} bytes"
     try:
         return content.decode()
@@ -195,16 +196,16 @@ def _shown(content: bytes | None) -> str | None:
 
 
 def served(folder: Path, new_keys: Mapping[str, str]) -> dict[str, Json]:
-    """Run the service over the whole corpus, and return everything it made and showed."""
+    """Run the service on the full corpus. Return its requests, dead letters, log, commits and pages."""
     encoder, servers = Encoder(), _Servers()
     with ExitStack() as stack:
         kafka = stack.enter_context(EmbeddedKafka())
         registry = stack.enter_context(SchemaRegistry(_registered(encoder)))
         stack.enter_context(ThreadRunner(*servers.all))
-        by_topic = {"shop.plug": [plug()], **dict(topics(encoder))}
+        by_topic = {"shop.plug": [first_order()], **dict(topics(encoder))}
         for topic in (*by_topic, _DEAD_LETTERS):
             kafka.create_topic(topic, 1)
-        schemas_into(folder / "schemas")
+        copy_schemas(folder / "schemas")
         urls = {f"{fake.name.upper()}_URL": fake.url for fake in servers.all}
         text = configuration(new_keys, urls).replace("topics: [shop.orders]", f"topics: [{', '.join(by_topic)}]")
         (folder / "cdp.yaml").write_text(text, encoding="utf-8")
@@ -212,15 +213,15 @@ def served(folder: Path, new_keys: Mapping[str, str]) -> dict[str, Json]:
         with _running(folder, kafka.bootstrap, registry.url) as service:
             produced = 0
             for topic, samples in by_topic.items():
-                _produce(kafka.bootstrap, topic, [(each, encoder.wire(each)) for each in samples])
+                _produce(kafka.bootstrap, topic, [(each, encoder.encode(each)) for each in samples])
                 produced += len(samples)
-                service.wait_until(_entered(service, produced), f"not every record of {topic} was accepted")
+                service.wait_until(_accepted(service, produced), f"not every record of {topic} was accepted")
                 service.wait_until(
-                    lambda: all(each.in_flight for each in servers.all), "the first requests do not come"
+                    lambda: all(each.in_flight for each in servers.all), "the first requests were not received"
                 )
             servers.gate.open()
             service.wait_until(_settled(service, produced), "not every record was settled")
-            shown = _shown_pages(service)
+            pages = _pages(service)
             code = service.stop()
         return {
             "requests": servers.requests(),
@@ -230,25 +231,25 @@ def served(folder: Path, new_keys: Mapping[str, str]) -> dict[str, Json]:
                 group: _committed(kafka.bootstrap, group, list(by_topic))
                 for group in ("cdp-copilot", "cdp-customerio", "cdp-yotpo")
             },
-            **shown,
+            **pages,
         }
 
 
-def _entered(service: Service, records: int) -> Callable[[], bool]:
-    """Return what tells whether every pipeline has this many records in its ledger."""
+def _accepted(service: Service, records: int) -> Callable[[], bool]:
+    """Return the condition that every pipeline has this number of records in its ledger."""
 
-    def entered() -> bool:
-        found = service.total("cdp_records_open", "cdp_records_settled_total")
-        return len(found) == len(("copilot", "customerio", "yotpo")) and set(found.values()) == {records}
+    def accepted() -> bool:
+        totals = service.total("cdp_records_open", "cdp_records_settled_total")
+        return len(totals) == len(("copilot", "customerio", "yotpo")) and set(totals.values()) == {records}
 
-    return entered
+    return accepted
 
 
 def _settled(service: Service, records: int) -> Callable[[], bool]:
     return lambda: set(service.total("cdp_records_settled_total").values()) == {records}
 
 
-def _shown_pages(service: Service) -> dict[str, Json]:
+def _pages(service: Service) -> dict[str, Json]:
     return {
         "metrics": service.page("/metrics")[1],
         "status": json.loads(service.page("/status")[1]),
@@ -272,7 +273,7 @@ def _running(folder: Path, bootstrap: str, registry: str) -> Iterator[Service]:
 
 
 def _registered(encoder: Encoder) -> dict[str, RegisteredSchema]:
-    """Return the schemas as the registry has them; some use a type of another subject."""
+    """Return the schemas for the registry. Some use a type of another subject."""
     signed_up, viewed = "com.acme.shop.CustomerSignedUp", "com.acme.shop.ProductViewed"
     uses = {"com.acme.shop.CustomerUpdated": (signed_up,), "com.acme.shop.OrderPlaced": (signed_up, viewed)}
     return {
@@ -286,30 +287,30 @@ def _produce(bootstrap: str, topic: str, records: list[tuple[Sample, bytes | Non
     for sample, value in records:
         key = None if sample.key is None else sample.key.encode()
         producer.produce(topic, value, key, 0, timestamp=sample.timestamp_ms, headers=list(sample.headers))
-    assert producer.flush(_WITHIN_S) == 0, f"{topic}: not every record was acknowledged"
+    assert producer.flush(_TIMEOUT_S) == 0, f"{topic}: not every record was acknowledged"
 
 
 def _dead_letters(bootstrap: str) -> list[Json]:
-    """Return every dead letter in the order of pipelines and records: they are written in no order across pipelines."""
+    """Return every dead letter, sorted by pipeline and record. Their order across pipelines varies."""
     consumer = _consumer(bootstrap, "record-reader")
-    place = TopicPartition(_DEAD_LETTERS, 0, 0)
+    partition = TopicPartition(_DEAD_LETTERS, 0, 0)
     try:
-        _, end = consumer.get_watermark_offsets(place, _WITHIN_S, cached=False)
-        consumer.assign([place])
-        found: list[Message] = []
-        deadline = time.monotonic() + _WITHIN_S
-        while len(found) < end:
+        _, end = consumer.get_watermark_offsets(partition, _TIMEOUT_S, cached=False)
+        consumer.assign([partition])
+        messages: list[Message] = []
+        deadline = time.monotonic() + _TIMEOUT_S
+        while len(messages) < end:
             assert time.monotonic() < deadline, "the dead letters could not be read"
-            found.extend(each for each in consumer.consume(100, 0.1) if each.error() is None)
+            messages.extend(each for each in consumer.consume(100, 0.1) if each.error() is None)
     finally:
         consumer.close()
-    return sorted((_dead_letter(each) for each in found), key=lambda each: json.dumps(each["order"]))
+    return sorted((_dead_letter(each) for each in messages), key=lambda each: json.dumps(each["order"]))
 
 
 def _dead_letter(message: Message) -> Json:
-    said = message.headers() or []
-    pairs = said.items() if isinstance(said, dict) else said
-    headers = [(name, _shown(value if isinstance(value, bytes) else None)) for name, value in pairs]
+    raw = message.headers() or []
+    pairs = raw.items() if isinstance(raw, dict) else raw
+    headers = [(name, _content(value if isinstance(value, bytes) else None)) for name, value in pairs]
     names = dict(headers)
     order = [
         names.get(f"cdp-{name}") or "" for name in ("pipeline", "original-topic", "original-offset", "delivery-id")
@@ -318,8 +319,8 @@ def _dead_letter(message: Message) -> Json:
     return {
         "order": order,
         "headers": headers,
-        "key": _shown(key if isinstance(key, bytes) else None),
-        "value": _shown(value if isinstance(value, bytes) else None),
+        "key": _content(key if isinstance(key, bytes) else None),
+        "value": _content(value if isinstance(value, bytes) else None),
     }
 
 
@@ -328,7 +329,7 @@ def _committed(bootstrap: str, group: str, names: list[str]) -> dict[str, int]:
     try:
         return {
             each.topic: each.offset
-            for each in consumer.committed([TopicPartition(name, 0) for name in names], _WITHIN_S)
+            for each in consumer.committed([TopicPartition(name, 0) for name in names], _TIMEOUT_S)
         }
     finally:
         consumer.close()

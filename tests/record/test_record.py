@@ -1,4 +1,4 @@
-"""What users see is what the record says, but for the names in `renames.toml`."""
+"""User-visible behaviour equals the record, with the renames of `renames.toml`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.record.comparison import differences, observed, recorded
-from tests.record.config import column_before, written
+from tests.record.config import recorded_column, with_new_keys
 from tests.record.renames import RenameError, Renames, read_table
 
 RENAMED: dict[str, Any] = {
@@ -51,7 +51,7 @@ SEEN: dict[str, Any] = {
 
 @pytest.mark.slow
 def test_behaviour_matches_record() -> None:
-    """Commands, requests, dead letters, pages and log yield the record with the table applied, and nothing else."""
+    """Commands, requests, dead letters, pages and log equal the record with the table applied."""
     table = read_table()
     found = differences(recorded(), observed(Renames(table).new_config_keys()), table)
     assert not found, "\n".join(found)
@@ -63,7 +63,7 @@ def test_record_equals_itself() -> None:
 
 @pytest.mark.parametrize("name", sorted(recorded()))
 def test_altered_value_is_named(name: str) -> None:
-    """One value altered in any document of the record is named, in one line or as gone and new."""
+    """One altered value in any document of the record gives one line, or two: missing and new."""
     record = recorded()
     altered = copy.deepcopy(record)
     _alter(altered, name)
@@ -80,52 +80,52 @@ def test_rows_of_every_section_apply() -> None:
 
 @pytest.mark.parametrize("section", sorted(RENAMED))
 def test_renamed_name_without_row_fails(section: str) -> None:
-    """Without its section of the table, the old name is missed or the new one is unknown."""
+    """Without its section of the table, the old name is missing or the new one is unexpected."""
     assert differences(RECORD, SEEN, {name: rows for name, rows in RENAMED.items() if name != section})
 
 
 @pytest.mark.parametrize("section", sorted(RENAMED))
 def test_row_whose_name_did_not_change_fails(section: str) -> None:
-    """A row for a name that the code still uses gives a difference: no row is in force by halves."""
+    """A row for a name that the code still uses gives a difference: a rename is complete or absent."""
     assert differences(RECORD, RECORD, {section: RENAMED[section]})
 
 
-def test_row_that_nothing_uses_fails() -> None:
+def test_unused_row_fails() -> None:
     assert differences(RECORD, RECORD, {"metrics": {"cdp_gone": "cdp_other"}}) == [
-        "renames.toml: nothing uses [metrics] cdp_gone"
+        "renames.toml: unused row: [metrics] cdp_gone"
     ]
     assert differences(RECORD, RECORD, {"label_values": {"cause": {"none": "other"}}}) == [
-        "renames.toml: nothing uses [label_values] cause=none"
+        "renames.toml: unused row: [label_values] cause=none"
     ]
 
 
-def test_two_names_that_became_one_are_refused() -> None:
-    with pytest.raises(RenameError, match="two names became `calls`"):
+def test_two_names_with_one_new_name_are_rejected() -> None:
+    with pytest.raises(RenameError, match="two names map to `calls`"):
         differences({"status": {"calls": 1, "requests": 2}}, {}, {"status_keys": {"requests": "calls"}})
 
 
-def test_unknown_section_is_refused() -> None:
+def test_unknown_section_is_rejected() -> None:
     with pytest.raises(RenameError, match="metric"):
         Renames({"metric": {}})
 
 
-def test_wildcard_stands_for_one_value_only() -> None:
+def test_wildcard_matches_one_scalar_only() -> None:
     assert differences({"status": {"at": "*"}}, {"status": {"at": [1]}}, {})
     assert differences({"status": {"at": "*"}}, {"status": {}}, {})
     assert differences({"status": {"why": "<text>"}}, {"status": {"why": None}}, {})
 
 
 def test_config_key_moves_columns_and_paths() -> None:
-    """A renamed key moves what stands behind it on its line; the record keeps the old column."""
+    """A renamed key moves the rest of its line; the record keeps the old column."""
     text, keys = "a: 1\n«old»: {«b»: 0}\n", {"old": "longer", "b": "bb"}
-    assert written(text, {}) == "a: 1\nold: {b: 0}\n"
-    assert written(text, keys) == "a: 1\nlonger: {bb: 0}\n"
-    assert [column_before(text, keys, 2, column) for column in (1, 10, 14)] == [1, 7, 10]
+    assert with_new_keys(text, {}) == "a: 1\nold: {b: 0}\n"
+    assert with_new_keys(text, keys) == "a: 1\nlonger: {bb: 0}\n"
+    assert [recorded_column(text, keys, 2, column) for column in (1, 10, 14)] == [1, 7, 10]
     record = {"check": {"x": {"findings": [{"path": "to.old.b", "column": 10}]}}}
     seen = {"check": {"x": {"findings": [{"path": "to.longer.bb", "column": 10}]}}}
     assert differences(record, seen, {"config_keys": {"old": "longer", "old.b": "bb"}}) == []
     schema = {"config_schema": ["$defs.old.properties.old.properties.b.type = 1"]}
-    assert Renames({"config_keys": {"old.b": "bb"}}).applied(schema) == {
+    assert Renames({"config_keys": {"old.b": "bb"}}).apply(schema) == {
         "config_schema": ["$defs.old.properties.old.properties.bb.type = 1"]
     }
 
