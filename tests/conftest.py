@@ -1,4 +1,4 @@
-"""Brokers for every test that asks, and at the end of the session which test ran on which."""
+"""Fixtures for brokers, and the report at the end of the session: which test ran on which broker."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -14,7 +14,7 @@ from tests.kafka_clusters.record import BROKERS, Key, Record
 pytest_plugins = ("tests.busy", "tests.coverage_floor")
 
 _RECORD = pytest.StashKey[Record]()
-_SENT = "brokers"
+_WORKER_OUTPUT = "brokers"
 _MEASURED = "measured"
 
 register_profiles()
@@ -22,7 +22,7 @@ register_profiles()
 
 @pytest.fixture(scope="session")
 def embedded_broker() -> Iterator[EmbeddedBroker]:
-    """The embedded cluster, with its faults; prefer `broker`."""
+    """The embedded cluster, with its faults. Prefer `broker`."""
     broker = EmbeddedBroker()
     yield broker
     broker.close()
@@ -30,7 +30,7 @@ def embedded_broker() -> Iterator[EmbeddedBroker]:
 
 @pytest.fixture(scope="session")
 def chosen_broker(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Choice]:
-    """What became of the search for an Apache Kafka; made once."""
+    """The result of the search for an Apache Kafka, once per session."""
     choice = choose_here(tmp_path_factory.mktemp("kafka"))
     record = pytestconfig.stash[_RECORD]
     record.reasons = choice.reasons
@@ -42,30 +42,30 @@ def chosen_broker(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPath
 
 @pytest.fixture(scope="session")
 def apache_broker(chosen_broker: Choice) -> RealBroker:
-    """An Apache Kafka; the test is skipped where none can be had. Prefer `broker`."""
+    """An Apache Kafka. Skip the test if none is available. Prefer `broker`."""
     if chosen_broker.broker is None:
         reasons = "; ".join(chosen_broker.reasons)
         if os.environ.get("CDP_REQUIRE_REAL_KAFKA"):
-            # Each worker chooses for itself: one without a broker must not skip what the others prove elsewhere.
-            pytest.fail(f"CDP_REQUIRE_REAL_KAFKA is set, and this worker has no Apache Kafka: {reasons}")
+            # Each worker makes its own choice. A skip here would be hidden by the results of others.
+            pytest.fail(f"CDP_REQUIRE_REAL_KAFKA is set, but this worker has no Apache Kafka: {reasons}")
         pytest.skip(f"no Apache Kafka: {reasons}")
     return chosen_broker.broker
 
 
 @pytest.fixture
 def measured(record_property: Callable[[str, object], None]) -> Callable[[str], None]:
-    """Report a sentence about what a test saw: it is printed at the end of the session, passed or not."""
+    """Report a sentence with a measurement. It is printed at the end of the session, whether the test passes or not."""
     return lambda sentence: record_property(_MEASURED, sentence)
 
 
 @pytest.fixture(params=BROKERS)
 def broker(request: pytest.FixtureRequest) -> Broker:
-    """Every broker in turn: the shared suite runs on the embedded cluster and on an Apache Kafka."""
+    """Each broker in turn. The shared suite runs on the embedded cluster and on an Apache Kafka."""
     mark = request.node.get_closest_marker("needs_real_broker")
     if mark is not None:
         reason = mark.args[0] if mark.args else ""
         if not reason:
-            pytest.fail("needs_real_broker must say why: needs_real_broker('what the embedded cluster cannot do')")
+            pytest.fail("needs_real_broker: the reason is missing. Write what the embedded cluster cannot do.")
         if request.param == "embedded":
             pytest.skip(f"needs a real broker: {reason}")
     chosen: Broker = request.getfixturevalue(f"{request.param}_broker")
@@ -73,20 +73,20 @@ def broker(request: pytest.FixtureRequest) -> Broker:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Begin the record."""
+    """Create the record."""
     config.stash[_RECORD] = Record()
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: WorkerController) -> None:
-    """Add what a worker sent of its record; one that crashed sends nothing, and its test has failed."""
-    sent = getattr(node, "workeroutput", {}).get(_SENT)
+    """Add the record of a worker. A crashed worker sends none, and its test has failed."""
+    sent = getattr(node, "workeroutput", {}).get(_WORKER_OUTPUT)
     if sent is not None:
         node.config.stash[_RECORD].merge(sent)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Note for every test that is to run which broker it is for."""
+    """Record the broker of every collected test."""
     record = session.config.stash[_RECORD]
     for item in session.items:
         if isinstance(item, pytest.Function) and (name := _broker_of(item)) is not None:
@@ -95,7 +95,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
-    """Note what became of each phase of a test."""
+    """Record that a test was called, or was skipped in any phase."""
     report: pytest.TestReport = yield  # type: ignore[assignment]
     record = item.config.stash[_RECORD]
     if report.skipped and isinstance(report.longrepr, tuple):
@@ -107,23 +107,23 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Fail a session in which a promise was tested nowhere, or not where it had to be."""
+    """Fail the session if a test ran on no broker, or no test on a required Apache Kafka."""
     output: dict[str, object] | None = getattr(session.config, "workeroutput", None)
     if output is not None:
-        output[_SENT] = session.config.stash[_RECORD].sent()
+        output[_WORKER_OUTPUT] = session.config.stash[_RECORD].sent()
     elif session.exitstatus == pytest.ExitCode.OK and _complaints(session.config):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Print what tests measured, how many ran on which broker, and every skip with its reason."""
+    """Print the measurements, the number of tests per broker, and every skip with its reason."""
     record = config.stash[_RECORD]
     write = terminalreporter.write_line
     reports = [each for kind in ("passed", "failed") for each in terminalreporter.stats.get(kind, [])]
-    said = [(each.nodeid, text) for each in reports for name, text in each.user_properties if name == _MEASURED]
-    if said:
+    measurements = [(each.nodeid, text) for each in reports for name, text in each.user_properties if name == _MEASURED]
+    if measurements:
         terminalreporter.section("measured")
-    for test, text in said:
+    for test, text in measurements:
         write(f"{test}:\n  {text}")
     terminalreporter.section("brokers")
     for name, count in record.counts().items():
@@ -155,7 +155,7 @@ def _broker_of(item: pytest.Function) -> str | None:
 
 
 def _key(item: pytest.Function) -> Key:
-    """What is the same for one test on every broker: where it stands, its name, its other parameters."""
+    """Return the identity of a test on every broker: its parent, its name and its other parameters."""
     others = item.callspec.params.items() if hasattr(item, "callspec") else ()
     values = sorted(f"{name}={value!r}" for name, value in others if name != "broker")
     parent = item.parent.nodeid if item.parent else ""

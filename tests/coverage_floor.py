@@ -1,4 +1,4 @@
-"""The rooms without I/O have no branch that no test takes: a whole run that leaves one out fails, and names it."""
+"""Full branch coverage of modules without I/O. A complete test run fails on an uncovered branch and names it."""
 
 from __future__ import annotations
 
@@ -43,37 +43,42 @@ PURE = (
     "consumer/observability/**/*.py",
 )
 SOCKETS = ("consumer/observability/http/server.py",)
-"""Stands beside pure files and is none."""
+"""Files that match a pattern of `PURE` but do I/O."""
 
 _PARTIAL = pytest.StashKey[bool]()
-_SENT = "leaves tests out"
+"""True if tests were deselected."""
+_WORKER_OUTPUT = "partial"
 _SHORTFALL = pytest.StashKey[str]()
 
 
 def pure_files(root: Path) -> list[Path]:
-    """Return the files that must be covered; an entry of the list that names none is an error."""
+    """Return the files that must be covered.
+
+    Raises:
+        ValueError: a pattern of `PURE` matches no file.
+    """
     found: set[Path] = set()
     for pattern in PURE:
         matching = set(root.glob(pattern))
         if not matching:
-            raise ValueError(f"{pattern} names no file: what was moved must stay covered")
+            raise ValueError(f"PURE: no file matches {pattern}. Replace the pattern with the new path of the file.")
         found |= matching
     return sorted(found - {root / name for name in SOCKETS})
 
 
 def shortfall(measured: Coverage, files: Iterable[Path]) -> str:
-    """Return a table of the lines and branches of `files` that nothing took; empty if there is none."""
+    """Return a table of the uncovered lines and branches of `files`, or an empty text if all are covered."""
     table = io.StringIO()
     included = [str(path) for path in files]
     try:
         percent = measured.report(include=included, show_missing=True, skip_covered=True, file=table)
     except NoDataError:
         return "nothing was measured"
-    return "" if percent == 100 else table.getvalue()  # the number is not rounded
+    return "" if percent == 100 else table.getvalue()  # `report` returns the exact value, not a rounded one
 
 
 def is_whole(config: pytest.Config) -> bool:
-    """Tell whether a run was asked for everything but the benchmarks: a part of the tests covers a part of the code."""
+    """Return True if a run includes all tests except benchmarks. A partial run covers only a part of the code."""
     option = config.option
     narrowed = option.collectonly or option.ignore or option.ignore_glob or option.deselect
     return (
@@ -85,14 +90,14 @@ def is_whole(config: pytest.Config) -> bool:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: Sequence[pytest.Item]) -> None:
-    """Count nothing that only a random example takes: another day's would not, and measuring doubles their time."""
+    """Exclude Hypothesis tests from coverage: random examples differ between runs, and measuring doubles their time."""
     for item in items:
         if item.get_closest_marker("hypothesis") is not None:
             item.add_marker("no_cover")
 
 
 def pytest_deselected(items: Sequence[pytest.Item]) -> None:
-    """Note that a run leaves tests out."""
+    """Record that tests were deselected."""
     for item in items:
         if item.get_closest_marker("bench") is None:
             item.config.stash[_PARTIAL] = True
@@ -100,18 +105,18 @@ def pytest_deselected(items: Sequence[pytest.Item]) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: WorkerController) -> None:
-    """Note that a worker was to leave tests out: the controller collects none itself."""
-    if getattr(node, "workeroutput", {}).get(_SENT):
+    """Record that a worker deselected tests. The controller itself collects none."""
+    if getattr(node, "workeroutput", {}).get(_WORKER_OUTPUT):
         node.config.stash[_PARTIAL] = True
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Fail a whole run, otherwise good, that left a branch out; a worker reports whether its run is whole."""
+    """Fail a complete, otherwise successful run with an uncovered branch. A worker only reports if it is partial."""
     config = session.config
     output: dict[str, object] | None = getattr(config, "workeroutput", None)
     if output is not None:
-        output[_SENT] = config.stash.get(_PARTIAL, False)
+        output[_WORKER_OUTPUT] = config.stash.get(_PARTIAL, False)
         return
     plugin = config.pluginmanager.getplugin("_cov")
     controller = getattr(plugin, "cov_controller", None)
@@ -123,15 +128,15 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Print what was left out."""
-    found = config.stash.get(_SHORTFALL, None)
-    if found is None:
+    """Print the uncovered lines and branches."""
+    table = config.stash.get(_SHORTFALL, None)
+    if table is None:
         return
-    terminalreporter.section("branches of rooms without I/O")
-    if found:
-        terminalreporter.write(found)
+    terminalreporter.section("branch coverage of modules without I/O")
+    if table:
+        terminalreporter.write(table)
         terminalreporter.write_line(
-            "FAILED: each line above needs a test that says what breaks without it; or it is dead, and goes", red=True
+            "FAILED: lines above are not covered. Add a test that fails without them, or delete them.", red=True
         )
     else:
-        terminalreporter.write_line(f"all taken, in {len(pure_files(config.rootpath))} files")
+        terminalreporter.write_line(f"complete in {len(pure_files(config.rootpath))} files")

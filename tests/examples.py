@@ -1,19 +1,19 @@
-"""How many examples a property is tried with: fewer in the inner loop (`make quick`)."""
+"""Number of Hypothesis examples for each property: fewer for `make quick`."""
 
 from hypothesis import HealthCheck, settings
 
 _QUICK = "quick"
-_FEW = 15
+_QUICK_EXAMPLES = 15
 
 
 def register_profiles() -> None:
-    """Register what the suite runs with, and the profile of the inner loop."""
-    # An example is as slow as the machine is busy: that is no property of what is tested.
+    """Register the profile of the suite and the one of `make quick`, and load the first."""
+    # No deadline: the time of an example depends on the load of the machine, not on the code under test.
     settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-    settings.register_profile(_QUICK, settings.get_profile("unhurried"), max_examples=_FEW)
+    settings.register_profile(_QUICK, settings.get_profile("unhurried"), max_examples=_QUICK_EXAMPLES)
     settings.load_profile("unhurried")
 
 
 def examples(count: int) -> int:
-    """Return how many examples to try instead of `count`."""
-    return min(count, _FEW) if settings.get_current_profile_name() == _QUICK else count
+    """Return `count`, or fewer examples with the quick profile."""
+    return min(count, _QUICK_EXAMPLES) if settings.get_current_profile_name() == _QUICK else count

@@ -1,4 +1,4 @@
-"""Processes of tests: whatever fails, none is waited for."""
+"""Child processes of tests."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def ended(process: subprocess.Popen[str]) -> Iterator[subprocess.Popen[str]]:
-    """Kill a process at the end: `with Popen` would wait for one that hangs, and no timeout could end its test."""
+    """Kill the process at the end. `with Popen` alone would wait forever for a process that hangs."""
     with process:
         try:
             yield process
