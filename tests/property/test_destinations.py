@@ -1,4 +1,4 @@
-"""Whatever is answered is judged, and told in no word of the vendor's own: totality of the three destinations."""
+"""Every response has a verdict at each of the three destinations, and redaction removes the vendor's own words."""
 
 import json
 
@@ -34,7 +34,7 @@ CUSTOMERIO = Customerio(
 )
 YOTPO = Yotpo(YotpoOptions(url="https://a.test/core/v3", store_id="s", bytes=4000, wrapper="w"))
 COLLECT, CONSENT = COPILOT._batch, COPILOT._single
-SHAPES: list[tuple[Destination, BatchEnvelope]] = [
+ENVELOPES: list[tuple[Destination, BatchEnvelope]] = [
     (COPILOT, COLLECT),
     (COPILOT, CONSENT),
     (CUSTOMERIO, CUSTOMERIO._envelope("")),
@@ -85,7 +85,7 @@ def expected(status: int, events: int) -> tuple[type, ...]:
     return (Blocked,)
 
 
-@pytest.mark.parametrize("place", range(len(SHAPES)))
+@pytest.mark.parametrize("case", range(len(ENVELOPES)))
 @settings(max_examples=examples(300), deadline=None)
 @given(
     status=st.integers(100, 599) | st.sampled_from([200, 201, 204, 429]) | st.integers(),
@@ -96,12 +96,12 @@ def expected(status: int, events: int) -> tuple[type, ...]:
 )
 @example(status=200, body=b'{"invalid_events": [{"event_id": "id-0"}]}', headers={}, events=3, truncated=False)
 def test_every_status_and_body_has_the_verdict_of_its_class(
-    place: int, status: int, body: bytes, headers: dict[str, str], events: int, *, truncated: bool
+    case: int, status: int, body: bytes, headers: dict[str, str], events: int, *, truncated: bool
 ) -> None:
-    destination, shape = SHAPES[place]
-    events = min(events, shape.max_events)
-    reply = HttpResponse(status, headers, body, truncated=truncated)
-    verdict: Verdict = destination.judge(shape, [f"id-{number}" for number in range(events)], reply)
+    destination, envelope = ENVELOPES[case]
+    events = min(events, envelope.max_events)
+    response = HttpResponse(status, headers, body, truncated=truncated)
+    verdict: Verdict = destination.judge(envelope, [f"id-{number}" for number in range(events)], response)
     assert isinstance(verdict, expected(status, events))
     match verdict:
         case Delivered():
@@ -120,9 +120,9 @@ def test_every_status_and_body_has_the_verdict_of_its_class(
 
 @pytest.mark.parametrize("status", range(100, 600))
 def test_every_status_has_a_verdict(status: int) -> None:
-    for destination, shape in SHAPES:
-        for events in {1, min(3, shape.max_events)}:
-            verdict = destination.judge(shape, [f"id-{n}" for n in range(events)], HttpResponse(status, {}, b"{}"))
+    for destination, envelope in ENVELOPES:
+        for events in {1, min(3, envelope.max_events)}:
+            verdict = destination.judge(envelope, [f"id-{n}" for n in range(events)], HttpResponse(status, {}, b"{}"))
             assert isinstance(verdict, expected(status, events))
 
 
@@ -133,9 +133,9 @@ def test_200_without_json_object_is_never_delivered(body: bytes) -> None:
         is_object = isinstance(orjson.loads(body), dict)
     except orjson.JSONDecodeError:
         is_object = False
-    for destination, shape in SHAPES[:4]:
+    for destination, envelope in ENVELOPES[:4]:
         if not is_object:
-            assert isinstance(destination.judge(shape, ["id-0"], HttpResponse(200, {}, body)), Blocked)
+            assert isinstance(destination.judge(envelope, ["id-0"], HttpResponse(200, {}, body)), Blocked)
 
 
 @settings(deadline=None)

@@ -1,4 +1,4 @@
-"""Whatever is mapped is said in valid JSON within the limits, or refused, and no complaint quotes it."""
+"""Any fields become valid JSON within the limits, or a fault that does not quote them."""
 
 import json
 from decimal import Decimal
@@ -14,7 +14,7 @@ from consumer.destinations.id_formats import ulid_text, uuid_text
 from consumer.model import BatchEnvelope, DeadLetterCause, Fault
 from consumer.model.values import Fields, Instant, Value
 from tests.examples import examples
-from tests.property.test_destinations import COPILOT, CUSTOMERIO, SHAPES, YOTPO
+from tests.property.test_destinations import COPILOT, CUSTOMERIO, ENVELOPES, YOTPO
 
 CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
@@ -35,7 +35,9 @@ good_values = (
     st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.text(max_size=20) | st.decimals(-1000, 1000, places=2)
 )
 good_objects = st.dictionaries(st.text("abc_", min_size=1, max_size=8), good_values, max_size=6)
-NAMES = sorted({name for destination, _ in SHAPES for target in destination.targets.values() for name in target.fields})
+NAMES = sorted(
+    {name for destination, _ in ENVELOPES for target in destination.targets.values() for name in target.fields}
+)
 fields_of_any_kind = st.dictionaries(
     st.sampled_from(NAMES) | st.text(max_size=8), values | good_ids | good_objects, max_size=8
 )
@@ -56,17 +58,19 @@ ENTRIES = [
 ]
 
 
-def request(body: bytes, shape: BatchEnvelope) -> Any:  # noqa: ANN401 - whatever JSON holds
-    """Return a call of one, read with duplicate keys refused."""
+def request(body: bytes, envelope: BatchEnvelope) -> Any:  # noqa: ANN401 - any JSON value
+    """Return a request with one event, parsed. Duplicate keys fail the test."""
 
-    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         assert len(dict(pairs)) == len(pairs)
         return dict(pairs)
 
-    return json.loads((shape.prefix + body + shape.suffix).decode(), object_pairs_hook=once, parse_constant=pytest.fail)
+    return json.loads(
+        (envelope.prefix + body + envelope.suffix).decode(), object_pairs_hook=unique, parse_constant=pytest.fail
+    )
 
 
-@pytest.mark.parametrize("place", range(len(ENTRIES)))
+@pytest.mark.parametrize("case", range(len(ENTRIES)))
 @settings(max_examples=examples(60), deadline=None)
 @given(
     fields=fields_of_any_kind | sensible_fields,
@@ -74,27 +78,27 @@ def request(body: bytes, shape: BatchEnvelope) -> Any:  # noqa: ANN401 - whateve
     time_ns=st.integers(-(2**70), 2**70) | st.integers(0, 2**61),
 )
 def test_any_fields_become_valid_json_within_limits_or_a_fault(
-    place: int, fields: Fields, identity: bytes, time_ns: int
+    case: int, fields: Fields, identity: bytes, time_ns: int
 ) -> None:
-    destination, target, name = ENTRIES[place]
+    destination, target, name = ENTRIES[case]
     before = repr(fields)
-    said = destination.encoder(target, name)(fields, identity, time_ns)
+    encoded = destination.encoder(target, name)(fields, identity, time_ns)
     assert repr(fields) == before
-    if isinstance(said, Fault):
-        assert said.cause in {DeadLetterCause.CONTRACT, DeadLetterCause.TOO_LARGE}
-        assert said.detail
+    if isinstance(encoded, Fault):
+        assert encoded.cause in {DeadLetterCause.CONTRACT, DeadLetterCause.TOO_LARGE}
+        assert encoded.detail
         return
-    assert isinstance(request(said.body, said.envelope), dict)
-    assert len(said.envelope.prefix + said.body + said.envelope.suffix) <= said.envelope.max_bytes
-    assert said.envelope.endpoint in destination.endpoints
-    assert said.identity == destination.identity(identity, time_ns // 1_000_000)
-    assert said.identity in {uuid_text(identity), ulid_text(identity, time_ns // 1_000_000)}
+    assert isinstance(request(encoded.body, encoded.envelope), dict)
+    assert len(encoded.envelope.prefix + encoded.body + encoded.envelope.suffix) <= encoded.envelope.max_bytes
+    assert encoded.envelope.endpoint in destination.endpoints
+    assert encoded.identity == destination.identity(identity, time_ns // 1_000_000)
+    assert encoded.identity in {uuid_text(identity), ulid_text(identity, time_ns // 1_000_000)}
 
 
 @settings(deadline=None)
-@given(secret=st.text("qxzQXZ0789@", min_size=12, max_size=20), place=st.integers(0, len(ENTRIES) - 1), data=st.data())
-def test_faults_quote_neither_values_nor_unusual_names(secret: str, place: int, data: st.DataObject) -> None:
-    destination, target, name = ENTRIES[place]
+@given(secret=st.text("qxzQXZ0789@", min_size=12, max_size=20), case=st.integers(0, len(ENTRIES) - 1), data=st.data())
+def test_faults_quote_neither_values_nor_unusual_names(secret: str, case: int, data: st.DataObject) -> None:
+    destination, target, name = ENTRIES[case]
     secret += "@1"
     planted: st.SearchStrategy[Value] = st.sampled_from(
         [
@@ -108,16 +112,16 @@ def test_faults_quote_neither_values_nor_unusual_names(secret: str, place: int, 
         ]
     )
     fields: Fields = data.draw(st.dictionaries(st.sampled_from([*NAMES, secret]), planted, max_size=5))
-    said = destination.encoder(target, name)(fields, bytes(16), 0)
-    assert isinstance(said, Encoded) or not any(word in said.detail for word in (secret, "JaneDoe"))
+    encoded = destination.encoder(target, name)(fields, bytes(16), 0)
+    assert isinstance(encoded, Encoded) or not any(word in encoded.detail for word in (secret, "JaneDoe"))
 
 
 @settings(deadline=None)
 @given(identity=st.binary(min_size=16, max_size=16), time_ms=st.integers(0, 2**48 - 1))
 def test_ulid_encodes_its_bits_in_crockford_base32(identity: bytes, time_ms: int) -> None:
     number = 0
-    for letter in ulid_text(identity, time_ms):
-        number = number * 32 + CROCKFORD.index(letter)
+    for character in ulid_text(identity, time_ms):
+        number = number * 32 + CROCKFORD.index(character)
     assert number == time_ms << 80 | int.from_bytes(identity[6:], "big")
 
 

@@ -27,7 +27,7 @@ class Bomb:
     """One schema, one datum of its last or only branch, and the expected outcome.
 
     Args:
-        name: what the case is.
+        name: description of the case.
         schema: the schema's JSON, or its text.
         expected: part of the fault's detail; `DECODED` = the datum is decoded.
         datum: the bytes.

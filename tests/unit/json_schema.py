@@ -122,7 +122,7 @@ def _one_of(argument: Json, value: Json, root: Json, path: str, _: Json) -> Iter
 
 def _not(argument: Json, value: Json, root: Json, path: str, _: Json) -> Iterator[str]:
     if _matches(argument, value, root):
-        yield f"{path}: matches what it must not"
+        yield f"{path}: matches the schema under `not`"
 
 
 def _if(argument: Json, value: Json, root: Json, path: str, schema: Json) -> Iterator[str]:

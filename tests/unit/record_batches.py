@@ -1,4 +1,4 @@
-"""Batches of records some of which fail translation, as a pipeline's settlement receives them."""
+"""Batches of records with failed translations, as a pipeline's settlement receives them."""
 
 from consumer.delivery.guards.flood_guard import FloodGuardOptions
 from consumer.delivery.ledger.partition_ledger import PartitionLedger
@@ -20,9 +20,9 @@ class TranslatedBatches:
     """A pipeline's settlement, which receives batches of one partition's records."""
 
     def __init__(self) -> None:
-        self.shelf = shelf = FakeDeadLetterTopic()
-        self.shelf.at_once = False
-        self.settling = Settlement(["yotpo"], shelf, shelf.schema_id, shelf.event_type, Observer(), GUARD)
+        self.topic = topic = FakeDeadLetterTopic()
+        self.topic.at_once = False
+        self.settlement = Settlement(["yotpo"], topic, topic.schema_id, topic.event_type, Observer(), GUARD)
         self.ledger = PartitionLedger(Partition("orders", 0), 1, 0, 2)
 
     def accept(self, results: str, entry: Entry | None = ENTRY, waiting: str = "") -> None:
@@ -40,7 +40,7 @@ class TranslatedBatches:
             TranslationFailure(n, entry, fault, str(start + n)) for n, result in enumerate(results) if result == "x"
         ]
         untranslated = list(range(len(results), len(messages)))
-        self.settling.parked_failures.count_translated(
+        self.settlement.parked_failures.count_translated(
             messages, Translation({"yotpo": column}, faults=faults, waiting=untranslated)
         )
         failed = [int(result == "x") for result in results]
@@ -49,16 +49,16 @@ class TranslatedBatches:
             messages[: len(results)], [none, failed] if entry is None else [failed, none], [1] * len(results)
         )
         for failure in faults:
-            self.settling.dead_letter_untranslated(failure, self.ledger, start + failure.record)
+            self.settlement.dead_letter_untranslated(failure, self.ledger, start + failure.record)
 
     def dead_letter_ids(self) -> list[str]:
-        return [dead_letter.delivery_id for dead_letter in self.shelf.dead_letters]
+        return [dead_letter.delivery_id for dead_letter in self.topic.dead_letters]
 
     def waiting(self, account: str = "yotpo") -> list[int]:
-        return [tripped.waiting for tripped in self.settling.parked_failures.tripped(account)]
+        return [tripped.waiting for tripped in self.settlement.parked_failures.tripped(account)]
 
     def balanced(self) -> bool:
-        accounting = self.settling.accounting
+        accounting = self.settlement.accounting
         open_now = [
             self.ledger.open_deliveries(index) if self.ledger.active else 0 for index in range(len(accounting.names))
         ]

@@ -1,4 +1,4 @@
-"""No schema and no bytes end the process, exhaust its memory or block it. Tried in a process with little of either."""
+"""No schema and no bytes end the process, exhaust its memory or block it. Tested in a process with small limits."""
 
 from __future__ import annotations
 

@@ -31,9 +31,9 @@ def test_file_that_is_no_configuration_is_one_error(tmp_path: Path, text: str) -
     assert len(found.findings) == 1
 
 
-@pytest.mark.parametrize("said", ["[]", "{}", "5"])
-def test_destinations_of_another_form_are_one_error(tmp_path: Path, said: str) -> None:
-    found = loaded(tmp_path, GOOD[: GOOD.index("destinations:")] + f"destinations: {said}\n")
+@pytest.mark.parametrize("destinations", ["[]", "{}", "5"])
+def test_destinations_of_another_form_are_one_error(tmp_path: Path, destinations: str) -> None:
+    found = loaded(tmp_path, GOOD[: GOOD.index("destinations:")] + f"destinations: {destinations}\n")
     assert "must be a mapping of destinations" in [each.message for each in found.findings]
 
 

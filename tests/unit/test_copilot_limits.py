@@ -1,4 +1,4 @@
-"""How much Copilot takes, in which shape, and what is found at load."""
+"""Copilot's limits of sizes and envelopes, and findings at load."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""Reserved names at Customer.io: what they need, how they are spelt, which must be allowed; what is found at load."""
+"""Reserved names at Customer.io: required fields, spelling, names that need `allow_events`, and findings at load."""
 
 from typing import Any
 

@@ -32,9 +32,9 @@ CUSTOMERIO = "  customerio:\n    url: https://cdp.customer.io/v1\n    api_key: $
 
 
 def dry(text: str, vendor: FakeDestination | None = None) -> DryRun:
-    told = vendor if vendor is not None else FakeDestination()
-    made = new_translator(text, SCHEMA, destinations={"vendor": told})
-    return DryRun(made, {"vendor": told}, {"vendor": URL}, lambda: NOW_MS)
+    destination = vendor if vendor is not None else FakeDestination()
+    translator = new_translator(text, SCHEMA, destinations={"vendor": destination})
+    return DryRun(translator, {"vendor": destination}, {"vendor": URL}, lambda: NOW_MS)
 
 
 def items(count: int) -> Sequence[dict[str, object]]:
@@ -44,8 +44,8 @@ def items(count: int) -> Sequence[dict[str, object]]:
 def test_deliveries_share_requests_up_to_the_destinations_limit() -> None:
     outcome = dry(THREE).translate(order_message(items=items(23)))
     assert [len(each.identities) for each in outcome.requests] == [10, 10, 3]
-    said = [each["fields"]["n"] for request in outcome.requests for each in json.loads(request.body)]
-    assert said == list(range(23))
+    numbers = [each["fields"]["n"] for request in outcome.requests for each in json.loads(request.body)]
+    assert numbers == list(range(23))
     assert {(each.destination, each.method, each.url) for each in outcome.requests} == {
         ("vendor", "POST", f"{URL}/add")
     }
@@ -86,19 +86,19 @@ def test_event_outside_of_the_window_becomes_a_dead_letter(age_ms: int, detail: 
 
 
 class Plain(FakeDestination):
-    """A destination of Customer.io's kind that says the fields as they are."""
+    """A destination of Customer.io's kind that encodes the fields unchanged."""
 
     kind = "customerio"
 
-    def encoder(self, target: str, name: str | None) -> Encoder:  # noqa: ARG002 - one for all
+    def encoder(self, target: str, name: str | None) -> Encoder:  # noqa: ARG002 - one encoder for all targets
         return lambda fields, digest, _: Encoded(json.dumps(fields).encode(), self.envelope, digest.hex())
 
 
 def test_data_that_journeys_would_drop_is_a_warning_of_its_kind() -> None:
     """Only destinations of Customer.io's kind have these warnings."""
     long = order_message(status="x" * 1001)
-    said = "traits: an attribute is longer than the 1000 bytes that Journeys accepts"
-    for vendor, warnings in ((Plain(), (("vendor", "add", said),)), (FakeDestination(), ())):
+    warning = "traits: an attribute is longer than the 1000 bytes that Journeys accepts"
+    for vendor, warnings in ((Plain(), (("vendor", "add", warning),)), (FakeDestination(), ())):
         outcome = dry(mapping_with("{traits: {a: status}}"), vendor).translate(long)
         assert (len(outcome.requests), outcome.warnings) == (1, warnings)
 

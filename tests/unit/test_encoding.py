@@ -143,4 +143,4 @@ def test_nan_in_a_subclass_of_float_is_found_too() -> None:
 
     assert dumps({"a": Weight(1.5)}) == b'{"a":1.5}'
     assert dumps({"a": Weight("nan")}) is None
-    assert orjson.dumps(float("nan")) == b"null"  # why the slow look exists
+    assert orjson.dumps(float("nan")) == b"null"  # the reason for the slow check

@@ -1,4 +1,4 @@
-"""Named cases of the queue. Each of them once lost the order of a key, or a key."""
+"""Regression cases of the queue. Each once lost the order of a key, or a key."""
 
 from consumer.delivery.delivery import Delivery
 from consumer.delivery.keyed_queue import KeyedQueue, WaitReason, Waits

@@ -1,4 +1,4 @@
-"""What configuration may know of destinations without knowing any of them."""
+"""The registry of destination kinds, as configuration uses it."""
 
 import dataclasses
 

@@ -28,7 +28,7 @@ def test_secret_and_personal_text_is_masked(canary: str, around: str) -> None:
 def test_masked_text_is_short_and_printable(before: str, canary: str, after: str) -> None:
     text = masked(f"{before} {canary} {after}")
     assert len(text) <= TEXT_LIMIT
-    assert not any(ord(letter) < 32 or ord(letter) == 127 for letter in text)
+    assert not any(ord(character) < 32 or ord(character) == 127 for character in text)
     assert text.encode()
 
 

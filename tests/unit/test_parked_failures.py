@@ -24,10 +24,10 @@ def test_failures_after_trip_are_parked_and_still_owed() -> None:
     harness.accept("xxxxx")
     assert harness.dead_letter_ids() == ["0", "1"]
     assert harness.waiting() == [3]
-    harness.shelf.acknowledge()
+    harness.topic.acknowledge()
     assert harness.ledger.committable_offset() == 2
     assert harness.ledger.open_records == 3
-    assert not harness.settling.dead_letters_in_flight(), "shutdown would wait for parked failures"
+    assert not harness.settlement.dead_letters_in_flight(), "shutdown would wait for parked failures"
     assert harness.balanced()
 
 
@@ -66,7 +66,7 @@ def test_undecodable_records_are_counted_by_topic() -> None:
     harness.accept("x", None, waiting="..........")  # a record that waits for its schema is not counted yet
     assert len(harness.dead_letter_ids()) == 4
     assert harness.waiting("") == [1]
-    (tripped,) = harness.settling.parked_failures.tripped("")
+    (tripped,) = harness.settlement.parked_failures.tripped("")
     assert (tripped.kind, tripped.cause, tripped.refused, tripped.of) == ("orders", UNDECODABLE, 5, 9)
     assert harness.waiting() == []
 
@@ -77,9 +77,9 @@ def test_accepted_failures_are_written_in_order_and_settled() -> None:
     async def run() -> None:
         harness = TranslatedBatches()
         harness.accept("x" * 1000)
-        harness.settling.parked_failures.accept_refusals(accept(CONTRACT, destination="copilot").accepted)
+        harness.settlement.parked_failures.accept_refusals(accept(CONTRACT, destination="copilot").accepted)
         assert harness.waiting() == [998]
-        harness.settling.parked_failures.accept_refusals(accept(CONTRACT, destination="yotpo").accepted)
+        harness.settlement.parked_failures.accept_refusals(accept(CONTRACT, destination="yotpo").accepted)
         harness.accept("xx")  # behind the parked ones
         assert len(harness.dead_letter_ids()) < 1000, "so many at once would block the loop"
         await until(lambda: len(harness.dead_letter_ids()) == 1002)
@@ -87,7 +87,7 @@ def test_accepted_failures_are_written_in_order_and_settled() -> None:
         assert harness.waiting() == []
         harness.accept("x")
         assert harness.dead_letter_ids()[-1] == "1002"
-        harness.shelf.acknowledge()
+        harness.topic.acknowledge()
         assert harness.ledger.committable_offset() == 1003
         assert harness.balanced()
 
@@ -98,15 +98,15 @@ def test_second_trip_keeps_failures_not_yet_written() -> None:
     async def run() -> None:
         harness = TranslatedBatches()
         harness.accept("x" * 1000)
-        harness.settling.parked_failures.accept_refusals(accept(CONTRACT).accepted)
-        harness.settling.parked_failures.accept_refusals(())
+        harness.settlement.parked_failures.accept_refusals(accept(CONTRACT).accepted)
+        harness.settlement.parked_failures.accept_refusals(())
         harness.accept("xxx")
         written = len(harness.dead_letter_ids())
         assert harness.waiting() == [1003 - written]
         await asyncio.sleep(0)
         await asyncio.sleep(0)
         assert len(harness.dead_letter_ids()) == written
-        harness.settling.parked_failures.accept_refusals(accept(CONTRACT).accepted)
+        harness.settlement.parked_failures.accept_refusals(accept(CONTRACT).accepted)
         await until(lambda: len(harness.dead_letter_ids()) == 1003)
         assert harness.dead_letter_ids() == [str(n) for n in range(1003)]
 
@@ -117,17 +117,17 @@ def test_parked_failures_of_ended_ledger_are_released() -> None:
     async def run() -> None:
         harness = TranslatedBatches()
         harness.accept("x" * 10)
-        harness.settling.accounting.close(harness.ledger)
+        harness.settlement.accounting.close(harness.ledger)
         harness.ledger = PartitionLedger(Partition("orders", 0), 2, 2, 2)
         harness.accept("xx")
-        harness.settling.drop_revoked()
+        harness.settlement.drop_revoked()
         assert harness.waiting() == [2]
-        harness.settling.accounting.close(harness.ledger)
-        harness.settling.drop_revoked()
+        harness.settlement.accounting.close(harness.ledger)
+        harness.settlement.drop_revoked()
         assert harness.waiting() == [0]
-        harness.settling.parked_failures.accept_refusals(accept(CONTRACT).accepted)
+        harness.settlement.parked_failures.accept_refusals(accept(CONTRACT).accepted)
         assert len(harness.dead_letter_ids()) == 2
-        assert harness.settling.accounting.accounts["yotpo"].released == 12
+        assert harness.settlement.accounting.accounts["yotpo"].released == 12
 
     asyncio.run(run())
 
@@ -136,12 +136,12 @@ def test_ledger_ended_during_writing_stops_its_dead_letters() -> None:
     async def run() -> None:
         harness = TranslatedBatches()
         harness.accept("x" * 1000)
-        harness.settling.parked_failures.accept_refusals(accept(CONTRACT).accepted)
+        harness.settlement.parked_failures.accept_refusals(accept(CONTRACT).accepted)
         before = len(harness.dead_letter_ids())
-        harness.settling.accounting.close(harness.ledger)
-        harness.settling.parked_failures.accept_refusals(accept(CONTRACT).accepted)
+        harness.settlement.accounting.close(harness.ledger)
+        harness.settlement.parked_failures.accept_refusals(accept(CONTRACT).accepted)
         # Private: once the guard is reset, nothing else shows that all parked failures were visited.
-        await until(lambda: not harness.settling.parked_failures._parked)
+        await until(lambda: not harness.settlement.parked_failures._parked)
         assert len(harness.dead_letter_ids()) == before
 
     asyncio.run(run())
@@ -151,18 +151,18 @@ def test_quarantined_offset_is_written_and_rest_stays_parked() -> None:
     """Parked failures at quarantined offsets are written as quarantined; the others stay parked."""
     harness = TranslatedBatches()
     harness.accept("xxxxxx")
-    harness.shelf.acknowledge()
-    harness.settling.parked_failures.apply_directives(quarantine(2, 4))
-    assert [(each.delivery_id, each.fault.cause) for each in harness.shelf.dead_letters[2:]] == [
+    harness.topic.acknowledge()
+    harness.settlement.parked_failures.apply_directives(quarantine(2, 4))
+    assert [(each.delivery_id, each.fault.cause) for each in harness.topic.dead_letters[2:]] == [
         ("2", DeadLetterCause.QUARANTINED),
         ("4", DeadLetterCause.QUARANTINED),
     ]
     assert harness.waiting() == [2]
-    harness.shelf.acknowledge()
+    harness.topic.acknowledge()
     assert harness.ledger.committable_offset() == 3
     assert harness.balanced()
-    harness.settling.parked_failures.apply_directives(quarantine(3, 5))
-    harness.shelf.acknowledge()
+    harness.settlement.parked_failures.apply_directives(quarantine(3, 5))
+    harness.topic.acknowledge()
     assert harness.waiting() == [0]
     assert harness.ledger.committable_offset() == 6
     harness.accept("x")
@@ -172,22 +172,22 @@ def test_quarantined_offset_is_written_and_rest_stays_parked() -> None:
 def test_quarantine_with_destination_skips_undecodable_records() -> None:
     harness = TranslatedBatches()
     harness.accept("xxxx", None)
-    harness.settling.parked_failures.apply_directives(quarantine(2, destination="yotpo"))
+    harness.settlement.parked_failures.apply_directives(quarantine(2, destination="yotpo"))
     assert harness.waiting("") == [2]
-    harness.settling.parked_failures.apply_directives(quarantine(2))
+    harness.settlement.parked_failures.apply_directives(quarantine(2))
     assert harness.waiting("") == [1]
-    assert harness.shelf.dead_letters[-1].fault.cause is DeadLetterCause.QUARANTINED
+    assert harness.topic.dead_letters[-1].fault.cause is DeadLetterCause.QUARANTINED
 
 
 def test_failure_already_quarantined_is_not_counted_or_parked() -> None:
     harness = TranslatedBatches()
-    harness.settling.parked_failures.apply_directives(quarantine(0, 1, 4))
+    harness.settlement.parked_failures.apply_directives(quarantine(0, 1, 4))
     harness.accept("xxxxxx")
-    causes = [(each.delivery_id, each.fault.cause) for each in harness.shelf.dead_letters]
+    causes = [(each.delivery_id, each.fault.cause) for each in harness.topic.dead_letters]
     quarantined, own = DeadLetterCause.QUARANTINED, CONTRACT
     assert causes == [("0", quarantined), ("1", quarantined), ("2", own), ("3", own), ("4", quarantined)]
     assert harness.waiting() == [1]
-    harness.settling.parked_failures.apply_directives(NONE)
+    harness.settlement.parked_failures.apply_directives(NONE)
     harness.accept("x")
     assert harness.waiting() == [2]
 
@@ -195,13 +195,13 @@ def test_failure_already_quarantined_is_not_counted_or_parked() -> None:
 def test_quarantine_by_key_matches_no_failed_translation() -> None:
     harness = TranslatedBatches()
     harness.accept("xxxx")
-    harness.settling.parked_failures.apply_directives(Directives([Quarantine(0, "", "orders", key="k")]))
+    harness.settlement.parked_failures.apply_directives(Directives([Quarantine(0, "", "orders", key="k")]))
     assert harness.waiting() == [2]
 
 
 def test_quarantine_writes_nothing_of_ended_ledger() -> None:
     harness = TranslatedBatches()
     harness.accept("xxxx")
-    harness.settling.accounting.close(harness.ledger)
-    harness.settling.parked_failures.apply_directives(quarantine(2, 3))
+    harness.settlement.accounting.close(harness.ledger)
+    harness.settlement.parked_failures.apply_directives(quarantine(2, 3))
     assert len(harness.dead_letter_ids()) == 2

@@ -111,5 +111,5 @@ def test_registry_without_schemas_parks_all_but_first_failures() -> None:
         settlement.dead_letter_untranslated(failure, slots.ledgers[failure.record], slots.slots[failure.record])
     (tripped,) = settlement.parked_failures.tripped("")
     assert (tripped.kind, tripped.cause, tripped.waiting) == ("shop", DeadLetterCause.UNKNOWN_SCHEMA, 8)
-    assert [letter.schema_id for letter in topic.dead_letters] == ["2", "2"]
+    assert [dead_letter.schema_id for dead_letter in topic.dead_letters] == ["2", "2"]
     assert made.translate([order_message(10)]).columns["vendor"].bodies, "good records of the topic continue"

@@ -1,4 +1,4 @@
-"""Which waiting delivery is the probe if only some of them can prove that the hold is over."""
+"""The choice of a probe if only some waiting deliveries can prove that the hold is over."""
 
 from consumer.delivery.delivery import Delivery
 from consumer.delivery.keyed_queue import KeyedQueue, ProbeFilter
@@ -45,7 +45,7 @@ def test_key_with_fewest_deliveries_ahead_of_proof_is_chosen() -> None:
 
 
 def test_key_blocked_ahead_of_proof_is_not_chosen() -> None:
-    """A delivery that cannot be sent stands before the proof, so its key is left out."""
+    """A delivery that cannot be sent precedes the proof, so its key is left out."""
     queue, proof, _ = queue_of((1, FINE), (1, STUCK), (1, PROOF), (2, FINE), (2, FINE), (2, PROOF))
     assert take_slot(queue, proof) == 3
 

@@ -1,4 +1,4 @@
-"""Which schemas' data are checked before decoding. The check costs more than the decoding, so few should be."""
+"""Schemas whose data are checked before decoding. The check costs more than decoding, so they should be few."""
 
 from __future__ import annotations
 
@@ -44,11 +44,11 @@ UNSAFE = {
 
 @pytest.mark.parametrize("name", SAFE)
 def test_safe_schema_needs_no_check(name: str) -> None:
-    """The null of a union takes the byte of its branch's number."""
+    """The null of a union has one byte, its branch index."""
     assert not is_checked(SAFE[name])
 
 
 @pytest.mark.parametrize("name", UNSAFE)
 def test_schema_with_many_values_without_bytes_needs_a_check(name: str) -> None:
-    """Also behind a branch's number, which takes only one byte."""
+    """Also behind a branch index, which has only one byte."""
     assert is_checked(UNSAFE[name])

@@ -195,7 +195,7 @@ def test_no_finding_repeats_a_secret(tmp_path: Path, change: tuple[str, str]) ->
     environ = {**ENVIRON, "SASL": "sasl-canary", "USERINFO": "me:user-canary", "COPILOT_CLIENT_ID": "id-canary"}
     found = loaded(tmp_path, WITH_SECRETS.replace(*change), environ)
     assert found.settings is None or "a\\0b" in str(change)
-    said = [each.text() for each in found.findings] + [json.dumps(each.as_json()) for each in found.findings]
-    assert said
-    for each in said:
+    texts = [each.text() for each in found.findings] + [json.dumps(each.as_json()) for each in found.findings]
+    assert texts
+    for each in texts:
         assert "-canary" not in each

@@ -97,11 +97,16 @@ def test_dead_letter_has_cause_attempts_and_times() -> None:
     harness = SettlementHarness()
     harness.deliveries[0].attempts, harness.deliveries[0].first_failed_ms = 3, 77
     harness.settlement.refused("yotpo", harness.deliveries[0], REFUSED, harness.acknowledge)
-    (letter,) = harness.dead_letter_topic.dead_letters
-    assert (letter.delivery_id, letter.fault, letter.entry, letter.event_type) == ("id-0", REFUSED, ENTRY, "shop.Order")
-    assert (letter.attempts, letter.first_failed_ms) == (3, 77)
-    assert letter.last_failed_ms >= letter.first_failed_ms
-    assert letter.message is harness.ledger.record(0)
+    (dead_letter,) = harness.dead_letter_topic.dead_letters
+    assert (dead_letter.delivery_id, dead_letter.fault, dead_letter.entry, dead_letter.event_type) == (
+        "id-0",
+        REFUSED,
+        ENTRY,
+        "shop.Order",
+    )
+    assert (dead_letter.attempts, dead_letter.first_failed_ms) == (3, 77)
+    assert dead_letter.last_failed_ms >= dead_letter.first_failed_ms
+    assert dead_letter.message is harness.ledger.record(0)
 
 
 def test_late_outcome_of_ended_ledger_only_frees_key() -> None:
@@ -129,7 +134,7 @@ def test_failed_translation_is_owed_until_dead_letter_is_written() -> None:
             0, entry, Fault(DeadLetterCause.CONTRACT if entry else DeadLetterCause.UNDECODABLE), "id"
         )
         harness.settlement.dead_letter_untranslated(failure, ledger, 0)
-    assert [letter.attempts for letter in harness.dead_letter_topic.dead_letters] == [0, 0]
+    assert [dead_letter.attempts for dead_letter in harness.dead_letter_topic.dead_letters] == [0, 0]
     assert ledger.committable_offset() == 5
     harness.dead_letter_topic.acknowledge()
     assert ledger.committable_offset() == 6

@@ -1,4 +1,4 @@
-"""What a status means, whoever answers."""
+"""Verdicts on statuses that are the same at every destination."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -21,7 +21,7 @@ from consumer.model import (
 DATE = "Tue, 15 Nov 1994 08:12:31 GMT"
 
 
-def reply(
+def response(
     status: int, body: bytes = b"", headers: Mapping[str, str] | None = None, received: datetime | None = None
 ) -> HttpResponse:
     return HttpResponse(
@@ -31,17 +31,17 @@ def reply(
 
 @pytest.mark.parametrize("status", [200, 201, 204, 299])
 def test_2xx_is_left_to_the_destination(status: int) -> None:
-    assert judge_status(reply(status), 1) is None
+    assert judge_status(response(status), 1) is None
 
 
 @pytest.mark.parametrize("status", [400, 409, 413, 422])
 def test_bad_request_splits_a_batch_and_refuses_a_single_event(status: int) -> None:
-    assert judge_status(reply(status), 2) == BatchRefused(Fault(TransientCause.BATCH_REFUSED, "", status))
-    assert judge_status(reply(status), 1) == Refused(Fault(DeadLetterCause.REFUSED, "", status))
+    assert judge_status(response(status), 2) == BatchRefused(Fault(TransientCause.BATCH_REFUSED, "", status))
+    assert judge_status(response(status), 1) == Refused(Fault(DeadLetterCause.REFUSED, "", status))
 
 
 @pytest.mark.parametrize(
-    ("status", "trouble"),
+    ("status", "cause"),
     [
         (401, TransientCause.UNAUTHORIZED),
         (403, TransientCause.UNAUTHORIZED),
@@ -55,12 +55,12 @@ def test_bad_request_splits_a_batch_and_refuses_a_single_event(status: int) -> N
         (600, TransientCause.UNEXPECTED),
     ],
 )
-def test_configuration_errors_are_blocked_not_refused(status: int, trouble: TransientCause) -> None:
-    assert judge_status(reply(status), 100) == Blocked(Fault(trouble, "", status))
+def test_configuration_errors_are_blocked_not_refused(status: int, cause: TransientCause) -> None:
+    assert judge_status(response(status), 100) == Blocked(Fault(cause, "", status))
 
 
 @pytest.mark.parametrize(
-    ("status", "trouble"),
+    ("status", "cause"),
     [
         (408, TransientCause.TIMED_OUT),
         (425, TransientCause.SERVER_ERROR),
@@ -68,12 +68,12 @@ def test_configuration_errors_are_blocked_not_refused(status: int, trouble: Tran
         (599, TransientCause.SERVER_ERROR),
     ],
 )
-def test_5xx_defers_only_the_lane(status: int, trouble: TransientCause) -> None:
-    assert judge_status(reply(status), 3) == Deferred(Fault(trouble, "", status), None, whole_destination=False)
+def test_5xx_defers_only_the_lane(status: int, cause: TransientCause) -> None:
+    assert judge_status(response(status), 3) == Deferred(Fault(cause, "", status), None, whole_destination=False)
 
 
 def test_429_without_wait_pauses_the_destination() -> None:
-    assert judge_status(reply(429), 3) == Deferred(
+    assert judge_status(response(429), 3) == Deferred(
         Fault(TransientCause.THROTTLED, "", 429), None, whole_destination=True
     )
 
@@ -99,7 +99,7 @@ def test_429_without_wait_pauses_the_destination() -> None:
     ],
 )
 def test_requested_wait_pauses_the_destination_up_to_a_day(headers: dict[str, str], wait_s: float) -> None:
-    assert judge_status(reply(503, headers=headers), 1) == Deferred(
+    assert judge_status(response(503, headers=headers), 1) == Deferred(
         Fault(TransientCause.SERVER_ERROR, "", 503), wait_s, whole_destination=True
     )
 
@@ -124,7 +124,7 @@ def test_requested_wait_pauses_the_destination_up_to_a_day(headers: dict[str, st
     ],
 )
 def test_malformed_wait_is_ignored(headers: dict[str, str]) -> None:
-    assert judge_status(reply(500, headers=headers), 1) == Deferred(Fault(TransientCause.SERVER_ERROR, "", 500))
+    assert judge_status(response(500, headers=headers), 1) == Deferred(Fault(TransientCause.SERVER_ERROR, "", 500))
 
 
 @pytest.mark.parametrize(
@@ -142,7 +142,7 @@ def test_malformed_wait_is_ignored(headers: dict[str, str]) -> None:
     ],
 )
 def test_429_waits_for_the_longer_of_both_headers(headers: dict[str, str], wait_s: float | None) -> None:
-    assert judge_status(reply(429, headers=headers), 1) == Deferred(
+    assert judge_status(response(429, headers=headers), 1) == Deferred(
         Fault(TransientCause.THROTTLED, "", 429), wait_s, whole_destination=True
     )
 
@@ -159,16 +159,16 @@ def test_429_waits_for_the_longer_of_both_headers(headers: dict[str, str], wait_
 )
 def test_retry_after_date_without_date_header_uses_our_clock(headers: dict[str, str], wait_s: float | None) -> None:
     received = datetime(1994, 11, 15, 8, 12, 35, 500_000, UTC)
-    verdict = judge_status(reply(503, headers=headers, received=received), 1)
+    verdict = judge_status(response(503, headers=headers, received=received), 1)
     assert verdict == Deferred(
         Fault(TransientCause.SERVER_ERROR, "", 503), wait_s, whole_destination=wait_s is not None
     )
 
 
 def test_truncated_body_is_not_a_json_object() -> None:
-    assert json_object(reply(200, b'{"a":1}')) == {"a": 1}
+    assert json_object(response(200, b'{"a":1}')) == {"a": 1}
     for body in (b"", b"[]", b"<html>", b'{"a":', b'"\xff"'):
-        assert json_object(reply(200, body)) is None
+        assert json_object(response(200, body)) is None
     assert json_object(HttpResponse(200, {}, b"{}", truncated=True)) is None
 
 
@@ -200,7 +200,7 @@ def test_redaction_keeps_words_and_drops_quoted_values() -> None:
     ],
 )
 def test_error_text_reads_the_vendors_fields(body: bytes, words: str) -> None:
-    assert error_text(reply(400, body)) == words
-    verdict = judge_status(reply(400, body), 1)
+    assert error_text(response(400, body)) == words
+    verdict = judge_status(response(400, body), 1)
     assert isinstance(verdict, Refused)
     assert verdict.fault.detail == words

@@ -1,4 +1,4 @@
-"""Batches of records to columns of deliveries: faults, waiting records, and what is known without decoding."""
+"""Batches of records to columns of deliveries: faults, waiting records, and results without decoding."""
 
 from __future__ import annotations
 
@@ -224,7 +224,7 @@ def test_single_object_encoding_uses_the_schema_directory(tmp_path: Path) -> Non
     assert translator.event_type(message) == "shop.E"
 
 
-# ── A single entry, and what is known without decoding ──
+# ── A single entry, and results without decoding ──
 
 
 def test_one_translates_a_single_entry() -> None:

@@ -1,4 +1,4 @@
-"""What is said to Yotpo, what is not, and what its answers mean."""
+"""Yotpo's encoding, its faults, and the verdicts on Yotpo's responses."""
 
 import json
 from collections.abc import Mapping
@@ -19,19 +19,19 @@ EVENT_ID = "00010203-0405-8607-8809-0a0b0c0d0e0f"
 TIME_NS = 1_700_000_000_123_000_000
 
 
-def say(fields: Fields, yotpo: Yotpo = YOTPO, time_ns: int = TIME_NS) -> Encoded | Fault:
+def encode(fields: Fields, yotpo: Yotpo = YOTPO, time_ns: int = TIME_NS) -> Encoded | Fault:
     return yotpo.encoder("event", "order_placed")(fields, IDENTITY, time_ns)
 
 
 def detail(fields: Fields) -> str:
-    said = say(fields)
-    assert isinstance(said, Fault), said
-    assert said.cause is DeadLetterCause.CONTRACT
-    return said.detail
+    encoded = encode(fields)
+    assert isinstance(encoded, Fault), encoded
+    assert encoded.cause is DeadLetterCause.CONTRACT
+    return encoded.detail
 
 
 def test_event_with_every_field() -> None:
-    said = say(
+    encoded = encode(
         {
             "customer": {
                 "external_id": "c-1",
@@ -42,9 +42,9 @@ def test_event_with_every_field() -> None:
             "properties": {"number": 5, "paid": True, "at": Instant(0), "ratio": 0.5, "raw": b"\x00"},
         }
     )
-    assert isinstance(said, Encoded)
-    assert b'"points":7.10' in said.body
-    assert json.loads(said.body) == {
+    assert isinstance(encoded, Encoded)
+    assert b'"points":7.10' in encoded.body
+    assert json.loads(encoded.body) == {
         "source": "cdp_consumer",
         "type": "order_placed",
         "id": EVENT_ID,
@@ -57,24 +57,24 @@ def test_event_with_every_field() -> None:
         },
         "properties": {"number": 5, "paid": True, "at": "1970-01-01T00:00:00Z", "ratio": 0.5, "raw": "AA=="},
     }
-    assert said.identity == EVENT_ID
-    assert said.envelope.endpoint == ("customer_events", "PATCH", "/stores/store%2F1/customer_events")
-    assert (said.envelope.max_events, said.envelope.prefix, said.envelope.suffix) == (1, b"", b"")
+    assert encoded.identity == EVENT_ID
+    assert encoded.envelope.endpoint == ("customer_events", "PATCH", "/stores/store%2F1/customer_events")
+    assert (encoded.envelope.max_events, encoded.envelope.prefix, encoded.envelope.suffix) == (1, b"", b"")
 
 
 def test_properties_that_are_empty_are_left_out() -> None:
     for fields in ({"customer": {"external_id": "c"}}, {"customer": {"external_id": "c"}, "properties": {}}):
-        said = say(fields)  # type: ignore[arg-type]
-        assert isinstance(said, Encoded)
-        assert "properties" not in json.loads(said.body)
+        encoded = encode(fields)  # type: ignore[arg-type]
+        assert isinstance(encoded, Encoded)
+        assert "properties" not in json.loads(encoded.body)
 
 
 def test_keys_source_and_wrapper_are_configurable() -> None:
     keys = {"occurred_at": "action_time", "type": "action_name"}
     yotpo = Yotpo(YotpoOptions(url=URL, store_id="s", source="shop", keys=keys, wrapper='cust"om'))
-    said = say({"customer": {"email": "jane@acme.test"}}, yotpo)
-    assert isinstance(said, Encoded)
-    assert json.loads(said.envelope.prefix + said.body + said.envelope.suffix) == {
+    encoded = encode({"customer": {"email": "jane@acme.test"}}, yotpo)
+    assert isinstance(encoded, Encoded)
+    assert json.loads(encoded.envelope.prefix + encoded.body + encoded.envelope.suffix) == {
         'cust"om': {
             "source": "shop",
             "action_name": "order_placed",
@@ -89,7 +89,7 @@ def test_keys_source_and_wrapper_are_configurable() -> None:
     "customer", [{"external_id": "c"}, {"phone_number": "+4917112345"}, {"email": "jane@acme.test"}]
 )
 def test_any_single_customer_id_is_enough(customer: Value) -> None:
-    assert isinstance(say({"customer": customer}), Encoded)
+    assert isinstance(encode({"customer": customer}), Encoded)
 
 
 @pytest.mark.parametrize(
@@ -131,23 +131,23 @@ def test_fields_that_violate_the_contract_are_faults(fields: Fields, field: str)
 
 def test_the_longest_values_and_names_pass() -> None:
     properties: Fields = {"a" * 32: "x" * 255, "b": b"x" * 189}
-    assert isinstance(say({"customer": {"external_id": "c"}, "properties": properties}), Encoded)
+    assert isinstance(encode({"customer": {"external_id": "c"}, "properties": properties}), Encoded)
 
 
 def test_time_outside_years_1_to_9999_is_a_fault() -> None:
-    said = say({"customer": {"external_id": "c"}}, time_ns=10**30)
-    assert isinstance(said, Fault)
-    assert said.cause is DeadLetterCause.CONTRACT
+    encoded = encode({"customer": {"external_id": "c"}}, time_ns=10**30)
+    assert isinstance(encoded, Fault)
+    assert encoded.cause is DeadLetterCause.CONTRACT
 
 
 def test_event_size_limit_is_exact_to_the_byte() -> None:
     fields: Fields = {"customer": {"external_id": "c" * 2000}}
-    said = say(fields)
-    assert isinstance(said, Encoded)
-    wrapped = len(said.body) + len(b'{"w":}')
+    encoded = encode(fields)
+    assert isinstance(encoded, Encoded)
+    wrapped = len(encoded.body) + len(b'{"w":}')
     fits = Yotpo(YotpoOptions(url=URL, store_id="s", wrapper="w", bytes=wrapped))
-    assert isinstance(say(fields, fits), Encoded)
-    over = say(fields, Yotpo(YotpoOptions(url=URL, store_id="s", wrapper="w", bytes=wrapped - 1)))
+    assert isinstance(encode(fields, fits), Encoded)
+    over = encode(fields, Yotpo(YotpoOptions(url=URL, store_id="s", wrapper="w", bytes=wrapped - 1)))
     assert isinstance(over, Fault)
     assert over.cause is DeadLetterCause.TOO_LARGE
 
@@ -181,7 +181,7 @@ def test_invalid_options_are_refused(options: dict[str, Any]) -> None:
     assert error.value.option == list(options)[-1]
 
 
-# ── answers ──
+# ── responses ──
 
 
 def judge(status: int, body: bytes = b"", headers: Mapping[str, str] | None = None) -> object:

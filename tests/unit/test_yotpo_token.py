@@ -1,4 +1,4 @@
-"""How Yotpo's token is got, and why there is none."""
+"""Requests for Yotpo's access token, and the causes of a missing one."""
 
 import pytest
 
@@ -35,7 +35,7 @@ def test_token_unfit_for_a_header_is_a_fault(body: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "trouble"),
+    ("status", "cause"),
     [
         (400, TransientCause.UNAUTHORIZED),
         (422, TransientCause.UNAUTHORIZED),
@@ -46,7 +46,7 @@ def test_token_unfit_for_a_header_is_a_fault(body: bytes) -> None:
         (302, TransientCause.UNEXPECTED),
     ],
 )
-def test_missing_token_names_its_cause(status: int, trouble: TransientCause) -> None:
+def test_missing_token_names_its_cause(status: int, cause: TransientCause) -> None:
     fault = read(status, b"{}")
     assert isinstance(fault, Fault)
-    assert (fault.cause, fault.status) == (trouble, status)
+    assert (fault.cause, fault.status) == (cause, status)

@@ -1,4 +1,4 @@
-"""What Customer.io's answers mean."""
+"""Verdicts on Customer.io's responses."""
 
 import orjson
 import pytest
@@ -19,8 +19,8 @@ from tests.unit.customerio_harness import CUSTOMERIO, encoded
 
 def judge(body: object, status: int = 200, events: int = 3) -> object:
     content = body if isinstance(body, bytes) else orjson.dumps(body)
-    shape = encoded("track", {"userId": "u"}, "Paid").envelope
-    return CUSTOMERIO.judge(shape, ["id"] * events, HttpResponse(status, {}, content))
+    envelope = encoded("track", {"userId": "u"}, "Paid").envelope
+    return CUSTOMERIO.judge(envelope, ["id"] * events, HttpResponse(status, {}, content))
 
 
 @pytest.mark.parametrize("body", [{}, {"success": True}, {"meta": {}}, {"meta": {"errors": []}}])

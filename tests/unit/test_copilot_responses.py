@@ -1,4 +1,4 @@
-"""What Copilot's answers mean: a 200 is not success."""
+"""Verdicts on Copilot's responses: a 200 is not always success."""
 
 import orjson
 import pytest
