@@ -72,7 +72,7 @@ class Dispatcher:
         self.directive_filter = DirectiveFilter(self.name)
         something_held = asyncio.Event()
         self.time_window = TimeWindow(
-            self.name, self.circuit_breakers, self.release, something_held.set, observer, wall_clock=wall_clock
+            self.name, self.circuit_breakers, self.end_wait, something_held.set, observer, wall_clock=wall_clock
         )
         self.flood_guard = DestinationFloodGuard(
             self.name,
@@ -80,7 +80,7 @@ class Dispatcher:
             options.probe_s,
             observer,
             count_waiting=self.count_waiting,
-            release=self.release,
+            end_wait=self.end_wait,
             wake_prober=something_held.set,
         )
         self._health = EndpointHealth(
@@ -90,7 +90,7 @@ class Dispatcher:
             is_guard_probe=self.flood_guard.is_probe,
             wake_prober=something_held.set,
             wake_lanes=self._wake_lanes,
-            release=self.release,
+            end_wait=self.end_wait,
         )
         self.prober = Prober(
             self.name,
@@ -211,10 +211,10 @@ class Dispatcher:
             for lane in self.lanes:
                 lane.recheck(self.directive_filter.reason)
 
-    def release(self, reason: WaitReason) -> None:
+    def end_wait(self, reason: WaitReason) -> None:
         """Requeue the deliveries that waited for `reason`."""
         for lane in self.lanes:
-            lane.release(reason)
+            lane.end_wait(reason)
 
     def _wake_lanes(self) -> None:
         for lane in self.lanes:

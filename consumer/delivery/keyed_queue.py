@@ -179,7 +179,7 @@ class KeyedQueue:
         """Return the number of deliveries that wait for `reason`."""
         return len(self._waiting.get(reason, ()))
 
-    def release(self, reason: WaitReason) -> None:
+    def end_wait(self, reason: WaitReason) -> None:
         """Put the deliveries that waited for `reason` back, before all queued ones."""
         for key in [key for key, blocked_by in self._blocked.items() if blocked_by == reason]:
             self._unmark(key)
@@ -192,7 +192,7 @@ class KeyedQueue:
         """
         for reason, waiting in list(self._waiting.items()):
             if reason[0] not in _SELF_ENDING or (reason[0] == "isolated" and any(map(affected, waiting))):
-                self.release(reason)
+                self.end_wait(reason)
 
     def block_key(self, key: int) -> None:
         """Block `key` until all dead letters that are being written for it are acknowledged."""
@@ -220,7 +220,7 @@ class KeyedQueue:
             for waiting in (self._queue, *self._waiting.values())
         )
         # The dropped delivery may have given its key the reason. The later ones need not wait for the same, and nothing
-        # would release them.
+        # would requeue them.
         self.recheck(lambda _: False)
         self._queue = _sendable(self._queue)
         self._waiting = {

@@ -76,9 +76,9 @@ class Lane:
         self._linger_ended = True
         self._wake.set()
 
-    def release(self, reason: WaitReason) -> None:
+    def end_wait(self, reason: WaitReason) -> None:
         """Requeue the deliveries that waited for `reason`."""
-        self._queue.release(reason)
+        self._queue.end_wait(reason)
         self._wake.set()
 
     def count_waiting(self, reason: WaitReason) -> int:
@@ -136,7 +136,7 @@ class Lane:
                 self.probe = None
             else:
                 if reason := self._outcomes.isolated.take_due(time.monotonic(), others=bool(self._queue)):
-                    self._queue.release(reason)
+                    self._queue.end_wait(reason)
                 batch = self._queue.take_batch(self._context.admission(), self._outcomes.dead_letter)
             if batch:
                 await self._send_batch(batch, hold)

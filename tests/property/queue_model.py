@@ -1,6 +1,6 @@
 """A model of a lane's queue: the deliveries owed, their reasons to wait, and the invariants.
 
-The invariants read the queue's private fields. Only there can a test see a delivery that no event would ever release.
+The invariants read the queue's private fields. Only there can a test see a delivery that no event would ever requeue.
 """
 
 import itertools
@@ -82,7 +82,7 @@ class QueueModel(RuleBasedStateMachine):
         )
 
     @invariant()
-    def every_waiting_delivery_will_be_released(self) -> None:
+    def every_waiting_delivery_will_be_requeued(self) -> None:
         dead_lettered = {each.key for each in self.dead_letters}
         for reason, waiting in self.queue._waiting.items():
             kind, subject = reason

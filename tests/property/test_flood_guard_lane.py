@@ -71,7 +71,7 @@ class LaneBehindFloodGuard(RuleBasedStateMachine):
             1.0,
             cast("Any", self),
             count_waiting=self.queue.count_waiting,
-            release=self.queue.release,
+            end_wait=self.queue.end_wait,
             wake_prober=lambda: None,
         )
         self.outcomes = OutcomeHandler(context, self.queue, lambda: None)

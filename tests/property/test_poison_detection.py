@@ -90,7 +90,7 @@ class LaneHarness:
     def send_next(self, respond: Callable[[Sequence[Delivery]], Verdict]) -> list[Delivery]:
         """Send the lane's next batch, if there is one."""
         if scope := self.outcomes.isolated.take_due(FAR_FUTURE_S, others=bool(self.queue)):
-            self.queue.release(scope)
+            self.queue.end_wait(scope)
         batch = self.queue.take_batch(None, self.outcomes.dead_letter)
         if batch:
             self.requests += 1

@@ -110,7 +110,7 @@ class QueueMachine(QueueModel):
     def isolation_is_over(self, data: st.DataObject) -> None:
         number = data.draw(st.sampled_from(sorted(self.isolated)))
         del self.isolated[number]
-        self.queue.release(("isolated", number))
+        self.queue.end_wait(("isolated", number))
 
     @rule(slot=st.integers(0, 30))
     def recheck_one(self, slot: int) -> None:
@@ -173,19 +173,19 @@ class QueueMachine(QueueModel):
     def resume(self, data: st.DataObject) -> None:
         endpoint = data.draw(st.sampled_from(sorted(self.held)))
         self.held.discard(endpoint)
-        self.queue.release(("endpoint", endpoint))
+        self.queue.end_wait(("endpoint", endpoint))
 
     @precondition(lambda self: self.not_due)
     @rule(second=st.integers(0, 2))
     def time_reached(self, second: int) -> None:
         self.not_due = {slot for slot in self.not_due if slot % 3 != second}
-        self.queue.release(("clock", second))
+        self.queue.end_wait(("clock", second))
 
     @precondition(lambda self: self.guarded)
     @rule(kind=st.integers(0, 1))
     def guard_is_reset(self, kind: int) -> None:
         self.guarded = {slot for slot in self.guarded if slot % 2 != kind}
-        self.queue.release(("guard", kind))
+        self.queue.end_wait(("guard", kind))
 
     @rule(partition=st.integers(0, 1))
     def partition_is_revoked(self, partition: int) -> None:
@@ -205,14 +205,14 @@ class QueueMachine(QueueModel):
         self.expired.clear()
         self.guarded.clear()
         for kind in range(2):
-            self.queue.release(("guard", kind))
+            self.queue.end_wait(("guard", kind))
         for second in range(3):
-            self.queue.release(("clock", second))
+            self.queue.end_wait(("clock", second))
         for endpoint in list(self.held):
             self.held.discard(endpoint)
-            self.queue.release(("endpoint", endpoint))
+            self.queue.end_wait(("endpoint", endpoint))
         for number in self.isolated:
-            self.queue.release(("isolated", number))
+            self.queue.end_wait(("isolated", number))
         for each in list(self.dead_letters):
             self.acknowledge(each)
         while self.queue:

@@ -21,7 +21,7 @@ def test_isolated_batch_blocks_only_its_own_keys() -> None:
     queue.append([one(1, 2), one(3, 3), one(2, 4)])
     assert slots(queue) == [3]
     assert slots(queue) == []
-    queue.release(ONE)
+    queue.end_wait(ONE)
     assert slots(queue) == [0, 1, 2, 4]
 
 
@@ -31,9 +31,9 @@ def test_isolated_batches_are_released_one_by_one() -> None:
     assert isolate(queue, ONE) == [0]
     queue.append([one(2, 1)])
     assert isolate(queue, OTHER) == [1]
-    queue.release(OTHER)
+    queue.end_wait(OTHER)
     assert slots(queue) == [1]
-    queue.release(ONE)
+    queue.end_wait(ONE)
     assert slots(queue) == [0]
 
 
@@ -42,9 +42,9 @@ def test_held_delivery_of_an_isolated_key_is_sent_after_the_batch() -> None:
     queue.append([one(1, 0), one(1, 1, consent=True), one(2, 2, consent=True)])
     assert isolate(queue, ONE) == [0]
     assert slots(queue, hold_consents) == []
-    queue.release(HELD)
+    queue.end_wait(HELD)
     assert slots(queue) == [2]
-    queue.release(ONE)
+    queue.end_wait(ONE)
     assert slots(queue) == [0]
     assert slots(queue) == [1]
 
@@ -55,7 +55,7 @@ def test_isolated_delivery_waits_for_a_dead_letter_of_its_key() -> None:
     batch = queue.take_batch(None, refuse_none)
     queue.block_key(1)
     queue.isolate(batch, ONE)
-    queue.release(ONE)
+    queue.end_wait(ONE)
     assert slots(queue) == [1]
     queue.record_acknowledgement(1)
     assert slots(queue) == [0]
@@ -69,7 +69,7 @@ def test_revoked_partition_leaves_the_rest_of_the_batch_isolated() -> None:
     assert queue.drop_revoked() == 1
     queue.append([one(1, 2), one(2, 3)])
     assert slots(queue) == [2]
-    queue.release(ONE)
+    queue.end_wait(ONE)
     assert slots(queue) == [1, 3]
 
 

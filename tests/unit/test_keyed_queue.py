@@ -40,11 +40,11 @@ def test_passed_over_delivery_is_sent_before_a_later_one_of_its_key() -> None:
     assert slots(queue, hold_consents) == [0]
     assert slots(queue, hold_consents) == [1]
     assert slots(queue, hold_consents) == []
-    queue.release(HELD)
+    queue.end_wait(HELD)
     assert slots(queue) == [2]
 
 
-def test_acknowledgement_releases_no_held_delivery() -> None:
+def test_acknowledgement_requeues_no_held_delivery() -> None:
     queue = KeyedQueue()
     queue.append([one(1, 0), one(1, 1, consent=True)])
     assert slots(queue, hold_consents) == [0]
@@ -52,17 +52,17 @@ def test_acknowledgement_releases_no_held_delivery() -> None:
     queue.record_acknowledgement(1)
     queue.append([one(1, 2)])
     assert slots(queue, hold_consents) == []
-    queue.release(HELD)
+    queue.end_wait(HELD)
     assert slots(queue) == [1]
     assert slots(queue) == [2]
 
 
-def test_end_of_a_hold_releases_no_key_with_a_pending_dead_letter() -> None:
+def test_end_of_a_hold_requeues_no_key_with_a_pending_dead_letter() -> None:
     queue = KeyedQueue()
     queue.append([one(1, 0), one(1, 1, consent=True)])
     assert slots(queue, hold_consents) == [0]
     queue.block_key(1)
-    queue.release(HELD)
+    queue.end_wait(HELD)
     assert slots(queue) == []
     queue.record_acknowledgement(1)
     assert slots(queue) == [1]
@@ -85,7 +85,7 @@ def test_probe_is_the_oldest_of_its_key_and_stays_first_when_requeued() -> None:
     assert probe.slot == 0
     queue.requeue([probe])
     assert slots(queue, hold_consents) == []
-    queue.release(HELD)
+    queue.end_wait(HELD)
     assert [slots(queue) for _ in range(3)].count([0]) == 1
 
 
@@ -176,7 +176,7 @@ def test_revoked_partition_leaves_pending_dead_letters_blocking() -> None:
     assert slots(queue, hold_consents) == []
     queue.record_acknowledgement(1)
     assert slots(queue, hold_consents) == [1]
-    queue.release(HELD)
+    queue.end_wait(HELD)
     assert slots(queue) == [2]
 
 
@@ -195,7 +195,7 @@ def test_dropping_revoked_keeps_a_key_blocked_for_its_dead_letter() -> None:
     queue.append([one(1, 0, consent=True)])
     assert slots(queue, hold_consents) == []
     queue.block_key(1)
-    queue.release(HELD)
+    queue.end_wait(HELD)
     queue.drop_revoked()
     assert slots(queue) == []
     queue.record_acknowledgement(1)
@@ -233,5 +233,5 @@ def test_acknowledgement_leaves_an_isolated_batch_isolated() -> None:
     queue.record_acknowledgement(1)
     assert queue.count_waiting(isolated) == 2
     assert slots(queue) == []
-    queue.release(isolated)
+    queue.end_wait(isolated)
     assert slots(queue) == [0, 1]

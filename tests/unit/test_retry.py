@@ -37,7 +37,7 @@ class Case:
     def end(self, verdict: Verdict, started: float = LONG_AGO_S, *, reached_endpoint: bool = True) -> bool:
         """Let a request that carries the batch, or its first half, end with `verdict`."""
         if scope := self.outcomes.isolated.take_due(FAR_FUTURE_S, others=False):
-            self.queue.release(scope)
+            self.queue.end_wait(scope)
         batch = self.queue.take_batch(None, self.outcomes.dead_letter)
         assert self.owed[0] in batch
         return self.outcomes.handle_verdict(batch, verdict, started, reached_endpoint=reached_endpoint)

@@ -56,17 +56,17 @@ def clocks() -> FakeClocks:
 
 
 class TimeWindowHarness:
-    """A time window, with what it released and reported. Create it in a loop: it sets timers there."""
+    """A time window, with the waits that it ended, and its reports. Create it in a loop: it sets timers there."""
 
     def __init__(self, clocks: FakeClocks, probe_s: float = 60.0) -> None:
-        self.released: list[WaitReason] = []
+        self.ended_waits: list[WaitReason] = []
         self.observer = RecordingObserver()
         self.circuit_breakers: CircuitBreakers[Endpoint] = CircuitBreakers(probe_s)
         self.hold_starts = 0
         self.window = TimeWindow(
             "copilot",
             self.circuit_breakers,
-            self.released.append,
+            self.ended_waits.append,
             self.hold_started,
             self.observer,
             wall_clock=clocks.time,
@@ -132,16 +132,16 @@ def test_events_ahead_in_same_second_share_one_timer(clocks: FakeClocks, monkeyp
     in_loop(test)
 
 
-def test_closed_window_releases_nothing(clocks: FakeClocks) -> None:
+def test_closed_window_ends_no_wait(clocks: FakeClocks) -> None:
     async def run() -> None:
         left, closed = TimeWindowHarness(clocks), TimeWindowHarness(clocks)
         scopes = [each.reason(NOW_S + 0.01) for each in (closed, left)]
         closed.window.close()
         async with asyncio.timeout(120):
-            while not left.released:  # noqa: ASYNC110 - its timer was set after the other's
+            while not left.ended_waits:  # noqa: ASYNC110 - its timer was set after the other's
                 await asyncio.sleep(0.005)
-        assert left.released == scopes[1:]
-        assert not closed.released
+        assert left.ended_waits == scopes[1:]
+        assert not closed.ended_waits
 
     asyncio.run(run())
 
@@ -175,7 +175,7 @@ def test_unknown_server_clock_holds_and_probes_soon(clocks: FakeClocks, event_s:
         assert (harness.hold_starts, harness.observer.events) == (1, ["held clock: clock_skew"])
         assert harness.window.expired(delivery_at(event_s, HOUR_MS)) is None
         harness.with_agreeing_clock()
-        assert (list(harness.circuit_breakers), harness.released) == ([], [SKEW])
+        assert (list(harness.circuit_breakers), harness.ended_waits) == ([], [SKEW])
         assert harness.reason(event_s) == harness.window.expired(delivery_at(event_s, HOUR_MS)) != None  # noqa: E711
         harness.window.close()
 
@@ -202,7 +202,7 @@ def test_drop_revoked_ends_hold_and_next_check_starts_it_anew(clocks: FakeClocks
         harness.window.drop_revoked()
         harness.reason(NOW_S + 600)
         harness.window.drop_revoked()
-        assert (list(harness.circuit_breakers), harness.released) == ([], [SKEW])
+        assert (list(harness.circuit_breakers), harness.ended_waits) == ([], [SKEW])
         harness.reason(NOW_S + 600)
         assert harness.observer.events == ["held clock: clock_skew", "resumed clock", "held clock: clock_skew"]
         harness.window.close()
@@ -219,7 +219,7 @@ def test_disagreeing_clocks_start_one_hold(clocks: FakeClocks) -> None:
         assert [harness.reason(NOW_S + 600), harness.reason(NOW_S - 7200)] == [SKEW, SKEW]
         harness.window.record_server_date(formatdate(NOW_S + 600, usegmt=True))
         assert harness.observer.events == ["held clock: clock_skew"]
-        assert harness.released == []
+        assert harness.ended_waits == []
         [(_, hold)] = harness.circuit_breakers
         assert hold.next_probe == 560.0, "no probe is sent: the clock is checked again"
         harness.window.close()
@@ -227,7 +227,7 @@ def test_disagreeing_clocks_start_one_hold(clocks: FakeClocks) -> None:
     in_loop(test)
 
 
-def test_date_that_agrees_releases_held_deliveries_at_once(clocks: FakeClocks) -> None:
+def test_date_that_agrees_ends_the_wait_at_once(clocks: FakeClocks) -> None:
     def test() -> None:
         harness = TimeWindowHarness(clocks)
         harness.window.record_server_date(formatdate(NOW_S + 600, usegmt=True))
@@ -235,7 +235,7 @@ def test_date_that_agrees_releases_held_deliveries_at_once(clocks: FakeClocks) -
         clocks.wall_s += 600
         harness.window.record_server_date(formatdate(NOW_S + 600, usegmt=True))
         assert harness.observer.events == ["held clock: clock_skew", "resumed clock"]
-        assert harness.released == [SKEW]
+        assert harness.ended_waits == [SKEW]
 
     in_loop(test)
 
@@ -247,9 +247,9 @@ def test_corrected_clock_ends_hold_without_a_response(clocks: FakeClocks) -> Non
         assert harness.reason(NOW_S + 600) == SKEW
         clocks.wall_s += 600
         async with asyncio.timeout(120):
-            while not harness.released:  # noqa: ASYNC110 - a timer sends no notification
+            while not harness.ended_waits:  # noqa: ASYNC110 - a timer sends no notification
                 await asyncio.sleep(0.005)
-        assert harness.released == [SKEW], "once, although the hold ended too"
+        assert harness.ended_waits == [SKEW], "once, although the hold ended too"
         assert harness.observer.events == ["held clock: clock_skew", "resumed clock"]
 
     asyncio.run(run())

@@ -156,7 +156,7 @@ class EndpointHealth:
         is_guard_probe: Callable[[OpenCircuit], bool],
         wake_prober: Callable[[], None],
         wake_lanes: Callable[[], None],
-        release: Callable[[WaitReason], None],
+        end_wait: Callable[[WaitReason], None],
     ) -> None:
         """Start with unknown credentials.
 
@@ -167,7 +167,7 @@ class EndpointHealth:
             is_guard_probe: returns True for a hold of the flood guard, False for a hold on an endpoint.
             wake_prober: called when a hold begins.
             wake_lanes: called when a hold begins.
-            release: called with the wait reason when a hold has ended.
+            end_wait: called with the wait reason when a hold has ended.
         """
         self.credentials_valid: bool | None = None
         self.credentials_proven = False
@@ -177,7 +177,7 @@ class EndpointHealth:
         self._is_guard_probe = is_guard_probe
         self._wake_prober = wake_prober
         self._wake_lanes = wake_lanes
-        self._release = release
+        self._end_wait = end_wait
 
     def record_verdict(
         self, endpoint: Endpoint, verdict: Verdict, *, answered: bool, probe: OpenCircuit | None, poison: bool
@@ -212,7 +212,7 @@ class EndpointHealth:
         ended = self._circuit_breakers.close(endpoint, now, success=isinstance(verdict, Delivered | PartiallyRefused))
         if ended is not None:
             self._observer.hold_ended(self._name, endpoint.name, now - ended.since)
-            self._release(("endpoint", endpoint))
+            self._end_wait(("endpoint", endpoint))
 
     def _record_probe(
         self, probe: OpenCircuit, endpoint: Endpoint, verdict: Verdict, now: float, *, answered: bool

@@ -258,7 +258,7 @@ class DestinationFloodGuard:
         observer: DeliveryEvents,
         *,
         count_waiting: Callable[[WaitReason], int],
-        release: Callable[[WaitReason], None],
+        end_wait: Callable[[WaitReason], None],
         wake_prober: Callable[[], None],
     ) -> None:
         """Start with nothing tripped.
@@ -269,13 +269,13 @@ class DestinationFloodGuard:
             probe_s: seconds between two probes of an event type.
             observer: receives trips and resets.
             count_waiting: returns how many deliveries wait for a reason, in all lanes.
-            release: releases these deliveries in all lanes.
+            end_wait: requeues these deliveries in all lanes.
             wake_prober: called when the guard trips.
         """
         self.circuit_breakers: CircuitBreakers[str] = CircuitBreakers(probe_s)
         """The holds on the event types for which the guard is tripped."""
         self._guard = FloodGuard(name, options, lambda kind, _: count_waiting(("guard", kind)), observer)
-        self._release = release
+        self._end_wait = end_wait
         self._wake_prober = wake_prober
 
     def tripped(self) -> Sequence[FloodGuardStatus]:
@@ -350,4 +350,4 @@ class DestinationFloodGuard:
 
     def _end_hold(self, kind: str) -> None:
         self.circuit_breakers.close(kind, time.monotonic(), success=False)
-        self._release(("guard", kind))
+        self._end_wait(("guard", kind))

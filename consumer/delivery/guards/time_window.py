@@ -77,7 +77,7 @@ class TimeWindow:
         self,
         name: str,
         circuit_breakers: CircuitBreakers[Endpoint],
-        release: Callable[[WaitReason], None],
+        end_wait: Callable[[WaitReason], None],
         hold_started: Callable[[], None],
         observer: DeliveryEvents,
         *,
@@ -90,7 +90,7 @@ class TimeWindow:
             name: the destination.
             circuit_breakers: where the clock is held. Its probe interval is also the interval at which a known
                 disagreement of the clocks is checked again.
-            release: called with the wait reason when a wait is over.
+            end_wait: called with the wait reason when a wait is over.
             hold_started: called when a hold begins.
             observer: receives what happens.
             wall_clock: our wall clock, epoch seconds.
@@ -99,7 +99,7 @@ class TimeWindow:
         self.active = False
         self._name = name
         self._circuit_breakers = circuit_breakers
-        self._release = release
+        self._end_wait = end_wait
         self._hold_started = hold_started
         self._observer = observer
         self._wall_clock = wall_clock
@@ -171,7 +171,7 @@ class TimeWindow:
     def _timer_fired(self, scope: WaitReason) -> None:
         del self._timers[scope]
         self._end_hold_if_clocks_agree()
-        self._release(scope)
+        self._end_wait(scope)
 
     def _hold(self) -> None:
         if CLOCK not in self._circuit_breakers:
@@ -202,4 +202,4 @@ class TimeWindow:
         self._observer.hold_ended(self._name, CLOCK.name, now - ended.since)
         if timer := self._timers.pop(SKEW, None):
             timer.cancel()
-            self._release(SKEW)
+            self._end_wait(SKEW)
