@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import certifi
 import pytest
 from ruamel.yaml import YAML
 
@@ -24,6 +25,9 @@ from tests.docs.reference import DOCUMENTS, MAPPING, OPERATION, README, ROOT
 _yaml = YAML(typ="safe", pure=True)
 
 _SECRETS = "/run/secrets/"
+_CA = "/etc/ssl/acme-ca.pem"
+_YOTPO = {"url": "https://api.yotpo.com/core/v3", "store_id": "store", "secret": "${YOTPO_SECRET}"}
+"""The options of a destination that the README's example does not enable."""
 
 CONFIGURATION_KEYS = {*schema.TOP, "pipelines", "destinations"}
 EXAMPLES = [
@@ -50,7 +54,7 @@ def _plan(folder: Path, text: str) -> RunConfig:
     for name in re.findall(rf"{_SECRETS}([\w/-]+)", text):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text("user:password")
-    (folder / "cdp.yaml").write_text(text.replace(_SECRETS, ""))
+    (folder / "cdp.yaml").write_text(text.replace(_SECRETS, "").replace(_CA, certifi.where()))
     environment = dict.fromkeys(re.findall(r"\$\{(\w+)", text), "https://example.invalid")
     loaded = load_run_config(folder / "cdp.yaml", environment)
     assert loaded.config is not None, [finding.text() for finding in loaded.findings]
@@ -61,6 +65,7 @@ def _completed(part: Mapping[str, Any]) -> str:
     """Return the README's configuration with some of its keys replaced: by a part of one, as documents show it."""
     base = _yaml.load(_first(README, "kafka:"))
     if "pipelines" in part:
+        base["destinations"]["yotpo"] |= _YOTPO
         for name in base["destinations"]:
             base["destinations"][name]["enabled"] = name in str(part["pipelines"])
     text = io.StringIO()
