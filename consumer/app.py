@@ -38,7 +38,7 @@ _REFRESH_STATUS_S = 0.5
 _REGISTRY_TIMEOUT_S = 10.0
 
 ObserverFactory: TypeAlias = Callable[[str, Mapping[str, Destination]], Observer]
-"""(pipeline's name, its destinations) → the observer of that pipeline."""
+"""(pipeline name, its destinations) → the pipeline's observer."""
 
 
 class PipelineRunner:
@@ -47,7 +47,7 @@ class PipelineRunner:
     def __init__(
         self, config: RunConfig, options: PipelineSettings, observer_factory: ObserverFactory, commit_every_s: float
     ) -> None:
-        """Build the parts and connect them. Call this in the loop."""
+        """Build the parts and connect them. Must be called in the running event loop."""
         settings = config.settings
         loop = asyncio.get_running_loop()
         destinations = destinations_of(settings, options)
@@ -172,27 +172,27 @@ class PipelineRunner:
         self._dead_letters.start()
         self._lag.start()
         self.poller.start()
-        path = asyncio.create_task(self.pipeline.run(self.poller.commit, self._commit_every_s), name=self.name)
+        pipeline = asyncio.create_task(self.pipeline.run(self.poller.commit, self._commit_every_s), name=self.name)
         status = asyncio.create_task(self._refresh_status(), name=f"{self.name}-status")
-        requested: asyncio.Future[Any] = asyncio.create_task(shutdown.wait(), name=f"{self.name}-shutdown")
+        shutdown_requested: asyncio.Future[Any] = asyncio.create_task(shutdown.wait(), name=f"{self.name}-shutdown")
         try:
             parts: list[asyncio.Future[None]] = [
-                path,
+                pipeline,
                 status,
                 self.poller.done,
                 self._dead_letters.done,
                 self._schema_fetcher.done,
             ]
-            await asyncio.wait([*parts, requested], return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait([*parts, shutdown_requested], return_when=asyncio.FIRST_COMPLETED)
             for part in parts:
                 if part.done():
                     part.result()
             await self.poller.shutdown()
             self.status_reporter.refresh()
         finally:
-            for task in (path, status, requested):
+            for task in (pipeline, status, shutdown_requested):
                 task.cancel()
-            await asyncio.gather(path, status, requested, return_exceptions=True)
+            await asyncio.gather(pipeline, status, shutdown_requested, return_exceptions=True)
             await self._schema_fetcher.close()
             # No commit follows: after a restart, the record of an unacknowledged dead letter is consumed again.
             await self._dead_letters.close(0)
@@ -223,14 +223,14 @@ async def run(
     Args:
         config: the configuration.
         observer_factory: makes the observer of each pipeline.
-        status_sources: where each pipeline's status is registered.
+        status_sources: receives the status source of each pipeline.
         shutdown: set by the caller to request shutdown, or here after a crash.
         on_started: receives the pipelines before any of them runs.
         directives_watcher: reads the operator's directives; `None` = no directives file is configured.
         commit_every_s: seconds between two commits of changed offsets.
 
     Returns:
-        The errors of what crashed; empty if all pipelines shut down in order.
+        The errors of the parts that crashed; empty if all pipelines shut down in order.
     """
     pipelines = [
         PipelineRunner(config, options, observer_factory, commit_every_s) for options in config.settings.pipelines
@@ -248,15 +248,15 @@ async def run(
             errors.append(error)
             shutdown.set()
 
-    watching = None
+    directives_task = None
     if directives_watcher is not None:
         # Before any request: a pause in the file must apply to the first one.
         await directives_watcher.start([each.pipeline.apply_directives for each in pipelines], shutdown)
-        watching = asyncio.create_task(supervise(directives_watcher.run()), name="directives")
+        directives_task = asyncio.create_task(supervise(directives_watcher.run()), name="directives")
     try:
         await asyncio.gather(*(supervise(each.run(shutdown)) for each in pipelines))
     finally:
-        if watching is not None:
-            watching.cancel()
-            await asyncio.gather(watching, return_exceptions=True)
+        if directives_task is not None:
+            directives_task.cancel()
+            await asyncio.gather(directives_task, return_exceptions=True)
     return errors
