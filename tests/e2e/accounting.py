@@ -40,9 +40,9 @@ def differences(records: Sequence[ProducedRecord], status: Status, metrics: Metr
 
 
 def _pipeline(records: Sequence[ProducedRecord], name: str, pipeline: Mapping[str, Any]) -> Iterator[str]:
-    wanted = {"accepted": len(records), "settled": len(records), "open": 0, "released": 0, "mismatch": 0}
-    if pipeline["records"] != wanted:
-        yield f"{name}: records are {pipeline['records']}, not {wanted}"
+    expected = {"accepted": len(records), "settled": len(records), "open": 0, "released": 0, "mismatch": 0}
+    if pipeline["records"] != expected:
+        yield f"{name}: records are {pipeline['records']}, not {expected}"
     for destination in pipeline["destinations"]:
         to = destination["name"]
         owed = [one for record in records for one in record.owed if (one.pipeline, one.destination) == (name, to)]
@@ -69,37 +69,37 @@ def _pipeline(records: Sequence[ProducedRecord], name: str, pipeline: Mapping[st
 def _metrics(
     records: Sequence[ProducedRecord], name: str, pipeline: Mapping[str, Any], metrics: Metrics
 ) -> Iterator[str]:
-    wanted = _wanted(records, name, pipeline)
-    for sample, count in wanted.items():
+    expected = _expected(records, name, pipeline)
+    for sample, count in expected.items():
         if metrics.get(sample) != count:
             yield f"/metrics: {sample[0]}{dict(sample[1])} is {metrics.get(sample)}, not {count}"
     for sample in metrics:
         known = sample[0] in {"cdp_dead_letters_total", "cdp_events_skipped_total"}
-        if known and ("pipeline", name) in sample[1] and metrics[sample] and sample not in wanted:
+        if known and ("pipeline", name) in sample[1] and metrics[sample] and sample not in expected:
             yield f"/metrics: {sample[0]}{dict(sample[1])} is {metrics[sample]}, but none was owed"
 
 
-def _wanted(records: Sequence[ProducedRecord], name: str, pipeline: Mapping[str, Any]) -> Counter[Sample]:
-    """Return the samples that `/metrics` must have, from the oracle and from `/status`, which is compared before."""
-    wanted: Counter[Sample] = Counter()
+def _expected(records: Sequence[ProducedRecord], name: str, pipeline: Mapping[str, Any]) -> Counter[Sample]:
+    """Return the expected samples of `/metrics`, from the oracle and from `/status`, which was checked before."""
+    expected: Counter[Sample] = Counter()
 
-    def want(metric: str, count: int, **labels: str) -> None:
-        wanted[metric, tuple(sorted({"pipeline": name, **labels}.items()))] += count
+    def expect(metric: str, count: int, **labels: str) -> None:
+        expected[metric, tuple(sorted({"pipeline": name, **labels}.items()))] += count
 
-    want("cdp_records_accepted_total", pipeline["records"]["accepted"])
-    want("cdp_records_settled_total", pipeline["records"]["settled"])
-    want("cdp_accounting_records_mismatch", 0)
+    expect("cdp_records_accepted_total", pipeline["records"]["accepted"])
+    expect("cdp_records_settled_total", pipeline["records"]["settled"])
+    expect("cdp_accounting_records_mismatch", 0)
     for record in records:
         for (owner, to, reason), count in record.skips.items():
             if owner == name:
-                want("cdp_events_skipped_total", count, destination=to, reason=reason)
+                expect("cdp_events_skipped_total", count, destination=to, reason=reason)
         for one in record.owed:
             if one.pipeline == name and one.cause is not None:
-                want("cdp_dead_letters_total", 1, destination=one.destination or "none", cause=one.cause)
+                expect("cdp_dead_letters_total", 1, destination=one.destination or "none", cause=one.cause)
     for destination in pipeline["destinations"]:
         to, counts = destination["name"], destination["accounting"]
-        want("cdp_deliveries_owed_total", counts["owed"], destination=to)
-        want("cdp_deliveries_total", counts["delivered"], destination=to, outcome="delivered")
-        want("cdp_deliveries_total", counts["dead_lettered"], destination=to, outcome="dead_lettered")
-        want("cdp_accounting_mismatch", 0, destination=to)
-    return wanted
+        expect("cdp_deliveries_owed_total", counts["owed"], destination=to)
+        expect("cdp_deliveries_total", counts["delivered"], destination=to, outcome="delivered")
+        expect("cdp_deliveries_total", counts["dead_lettered"], destination=to, outcome="dead_lettered")
+        expect("cdp_accounting_mismatch", 0, destination=to)
+    return expected
