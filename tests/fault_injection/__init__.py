@@ -1,17 +1,17 @@
 """Fault injection: real members on a real broker, faults of every part, and an oracle at the end.
 
-A *scenario* of your own is a test file here. What there is for it:
+Each scenario is a test file in this folder. Its building blocks:
 
-* `tests.e2e.world.World` has the broker's topics, the three strict servers (`world.servers`, rules in
-  `server.faults`), a registry (`world.registry`), and starts members (`world.member()`).
-* `tests.e2e.shop.Shop` makes records and knows what each owes; `tests.e2e.kafka_io.produce` produces them.
-* `members.JournaledMember` is a member with a journal (assignments, commits, deferrals by monotonic time), kill points
-  (`points.POINTS`) and deliberate bugs (`bugs.BUGS`); in the product there is nothing of these.
-* `judged.judge(shop, evidence, journals)` says everything that is wrong, `tests.e2e.accounting.unbalanced` what is
-  wrong with a member's books.
-* `storm.Storm` is all of that at work: a crew of members on a stream of records (`crew.py`, `stream.py`), faults
-  striking, and at the end a report (`report.py`). `make faults` and `make soak` are storms of a seed.
-* `catalogue.FAULTS` are the faults as data; one more line there is one more kind in the short form (`test_storm.py`),
-  in `make faults` and in `make soak`. A fault locks what it needs, so that two never fight over one thing; it counts
-  its hits, and a kind that was never hit fails the run.
+* `tests.e2e.world.World` has the broker's topics, the three strict servers (`world.servers`, with rules in
+  `server.faults`) and a registry (`world.registry`). It starts members (`world.member()`).
+* `tests.e2e.shop.Shop` creates records and knows the deliveries owed by each. `tests.e2e.kafka_io` produces them.
+* `members.JournaledMember` is a member with a journal (assignments, commits and deferrals with monotonic times), kill
+  points (`kill_points.POINTS`) and deliberate bugs (`bugs.BUGS`). The product contains none of these.
+* `verdict.judge(shop, evidence, journals)` returns every violation. `tests.e2e.accounting.mismatches` returns the
+  errors in a member's accounting.
+* `storm.Storm` combines all of these: members (`storm_members.py`), a stream of records (`stream.py`), faults, and a
+  report at the end (`report.py`). `make faults` and `make soak` are storms that a seed reproduces.
+* `catalogue.FAULTS` lists the faults as data. Each further line adds a kind to the short run (`test_storm.py`), to
+  `make faults` and to `make soak`. A fault locks what it needs, so that no two faults use one thing at the same time.
+  It counts its hits, and a kind without hits fails the run.
 """

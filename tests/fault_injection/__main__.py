@@ -11,23 +11,25 @@ from random import Random
 
 from tests.fault_injection import report
 from tests.fault_injection.catalogue import FAULTS, deck
-from tests.fault_injection.storm import Storm, seldom_collected
+from tests.fault_injection.storm import Storm, collect_garbage_rarely
 from tests.fault_injection.storm_counts import StormOptions
 from tests.kafka_clusters.apache import ApacheBroker, ApacheKafkaError
 from tests.kafka_clusters.jars import NoJarsError
 
 
 def main() -> int:
-    """Run, judge and print; return 1 if anything was lost, out of order, wrongly dead-lettered or never hit."""
+    """Run, judge and print; return 1 after any violation, or if a kind of fault never had an effect."""
     parser = argparse.ArgumentParser(prog="python -m tests.fault_injection", description=__doc__)
     parser.add_argument("--seed", type=int, default=Random().randrange(10**6), help="default: a new one, printed")
-    parser.add_argument("--faults", type=int, default=300, help="how many (default: 300)")
-    parser.add_argument("--minutes", type=float, default=14.0, help="no fault begins later (default: 14)")
-    parser.add_argument("--only", action="append", choices=[fault.kind for fault in FAULTS], help="a kind; repeatable")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the report there as JSON, too")
-    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="keep logs and journals there")
+    parser.add_argument("--faults", type=int, default=300, help="number of faults (default: 300)")
+    parser.add_argument("--minutes", type=float, default=14.0, help="start no fault after this time (default: 14)")
+    parser.add_argument(
+        "--only", action="append", choices=[fault.kind for fault in FAULTS], help="only this kind; repeatable"
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the report as JSON to this file")
+    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="keep logs and journals in this folder")
     args = parser.parse_args()
-    seldom_collected()
+    collect_garbage_rarely()
     print(f"python -m tests.fault_injection --seed {args.seed} --faults {args.faults}", flush=True)
     with tempfile.TemporaryDirectory(prefix="faults-") as temporary:
         folder = args.keep or Path(temporary)
@@ -36,18 +38,18 @@ def main() -> int:
         try:
             broker = ApacheBroker(folder / "kafka")
         except (NoJarsError, ApacheKafkaError) as reason:
-            print(f"a broker that may be stopped and killed is needed: {reason}", file=sys.stderr)
+            print(f"no Apache Kafka to stop and kill: {reason}", file=sys.stderr)
             return 1
         try:
-            of_deck, of_storm = report.seeds(args.seed)
-            faults = deck(args.faults, of_deck, args.only)
+            deck_random, storm_random = report.seeds(args.seed)
+            faults = deck(args.faults, deck_random, args.only)
             began = time.monotonic()
             with Storm(
-                broker, folder / "world", of_storm, StormOptions(), lambda said: print(said, flush=True)
+                broker, folder / "world", storm_random, StormOptions(), lambda line: print(line, flush=True)
             ) as storm:
                 storm.start()
                 storm.strike(faults, args.minutes * 60)
-                storm.wait_for_the_rest()
+                storm.wait_for_deliveries()
                 storm.shut_down()
                 found = report.run(storm, faults, args.seed, time.monotonic() - began)
         finally:

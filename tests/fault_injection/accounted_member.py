@@ -2,10 +2,12 @@
 
     python -m tests.fault_injection.accounted_member FILE run --config cdp.yaml
 
-When it has left it writes down its books as they are then, too: nobody can ask a process that has gone. And for each
-line of its standard input as they are then, all in one step of its loop: what a page says is older, and what is read
-from the file afterwards is newer, by as much as the machine is busy.
-Books are numbers, and two wrongs can make a right number: the identities tell which deliveries were meant.
+The accounting is only numbers, in which two errors can cancel out. The ids show which deliveries were counted.
+
+The process also writes its accounting to FILE: after its shutdown, when it has no status page any more, and on each
+line of standard input. On a line, it writes the accounting of every pipeline in one step of the loop, so that it agrees
+with the ids recorded before it. A status page would be older than the ids that a test reads after it, much older on a
+busy machine.
 """
 
 from __future__ import annotations
@@ -33,25 +35,25 @@ from consumer.observability.status_sources import CollectedStatus
 from consumer.pipeline.settlement import Settlement
 from tests.fault_injection.kill_points import Journal
 
-_BOOKS = "books"
-Whose = tuple[str, str]
-"""(destination, or "" for undecodable records; identity)."""
+_ACCOUNTING = "accounting"
+DeliveryKey = tuple[str, str]
+"""(destination, or "" for undecodable records; delivery id)."""
 
 
 @dataclass(slots=True)
 class RecordedIds:
     """The ids that one process recorded, each with its number of occurrences."""
 
-    owed: Counter[Whose] = field(default_factory=Counter)
-    delivered: Counter[Whose] = field(default_factory=Counter)
-    lettered: Counter[Whose] = field(default_factory=Counter)
+    owed: Counter[DeliveryKey] = field(default_factory=Counter)
+    delivered: Counter[DeliveryKey] = field(default_factory=Counter)
+    dead_lettered: Counter[DeliveryKey] = field(default_factory=Counter)
 
     @property
-    def unfinished(self) -> Counter[Whose]:
+    def unfinished(self) -> Counter[DeliveryKey]:
         """Owed deliveries that did not end: open or released."""
-        return self.owed - self.delivered - self.lettered
+        return self.owed - self.delivered - self.dead_lettered
 
-    def count(self, what: Counter[Whose], destination: str) -> int:
+    def count(self, what: Counter[DeliveryKey], destination: str) -> int:
         """Return the number of ids of one destination."""
         return sum(number for (to, _), number in what.items() if to == destination)
 
@@ -62,27 +64,27 @@ def _lines(path: Path) -> list[dict[str, Any]]:
 
 def final_accounting(path: Path) -> dict[str, dict[str, Any]]:
     """Read a process's final accounting: the `/status` of each pipeline."""
-    return {line["pipeline"]: line["status"] for line in _lines(path) if line["event"] == _BOOKS}
+    return {line["pipeline"]: line["status"] for line in _lines(path) if line["event"] == _ACCOUNTING}
 
 
 def recorded_ids(path: Path) -> RecordedIds:
     """Read the ids that a process recorded."""
-    return _kept(_lines(path))
+    return _ids_of(_lines(path))
 
 
 def recorded_ids_at_last_mark(path: Path) -> tuple[int, RecordedIds]:
-    """Read how often a process wrote its accounting, and the ids recorded up to the last time."""
+    """Read how often a process wrote its accounting, and the ids recorded before the last time."""
     lines = _lines(path)
-    marks = [number for number, line in enumerate(lines) if line["event"] == _BOOKS]
-    return len(marks), _kept(lines[: marks[-1]] if marks else [])
+    marks = [number for number, line in enumerate(lines) if line["event"] == _ACCOUNTING]
+    return len(marks), _ids_of(lines[: marks[-1]] if marks else [])
 
 
-def _kept(lines: Iterable[dict[str, Any]]) -> RecordedIds:
+def _ids_of(lines: Iterable[dict[str, Any]]) -> RecordedIds:
     found = RecordedIds()
     for line in lines:
-        if line["event"] == _BOOKS:
+        if line["event"] == _ACCOUNTING:
             continue
-        counter: Counter[Whose] = getattr(found, line["event"])
+        counter: Counter[DeliveryKey] = getattr(found, line["event"])
         counter.update((line["to"], identity) for identity in line["ids"])
     return found
 
@@ -90,32 +92,34 @@ def _kept(lines: Iterable[dict[str, Any]]) -> RecordedIds:
 def record_ids(journal: Journal) -> None:
     """Record owed, delivered and acknowledged ids where the product counts them."""
 
-    def note(event: str, destination: str, identities: Sequence[str]) -> None:
+    def record(event: str, destination: str, identities: Sequence[str]) -> None:
         if identities:
             journal.write(event, to=destination, ids=list(identities))
 
-    put, delivered, shelve, unsaid = (
+    enqueue, delivered, write_dead_letter, dead_letter_untranslated = (
         Dispatcher.enqueue,
         Settlement.delivered,
         Settlement._write_dead_letter,
         Settlement.dead_letter_untranslated,
     )
 
-    def owing(self: Dispatcher, deliveries: Iterable[Delivery]) -> None:
+    def recording_enqueue(self: Dispatcher, deliveries: Iterable[Delivery]) -> None:
         every = list(deliveries)
-        note("owed", self.name, [delivery.identity for delivery in every])
-        put(self, every)
+        record("owed", self.name, [delivery.identity for delivery in every])
+        enqueue(self, every)
 
-    def owing_unsaid(self: Settlement, failure: TranslationFailure, ledger: PartitionLedger, slot: int) -> None:
-        note("owed", failure.entry.destination if failure.entry else "", [failure.identity])
-        unsaid(self, failure, ledger, slot)
+    def recording_dead_letter_untranslated(
+        self: Settlement, failure: TranslationFailure, ledger: PartitionLedger, slot: int
+    ) -> None:
+        record("owed", failure.entry.destination if failure.entry else "", [failure.identity])
+        dead_letter_untranslated(self, failure, ledger, slot)
 
-    def settled(self: Settlement, destination: str, batch: Sequence[Delivery]) -> None:
-        live = [delivery.identity for delivery in batch if delivery.ledger.active]
+    def recording_delivered(self: Settlement, destination: str, batch: Sequence[Delivery]) -> None:
+        active = [delivery.identity for delivery in batch if delivery.ledger.active]
         delivered(self, destination, batch)
-        note("delivered", destination, live)
+        record("delivered", destination, active)
 
-    def written(
+    def recording_write_dead_letter(
         self: Settlement,
         dead_letter: DeadLetter,
         ledger: PartitionLedger,
@@ -125,47 +129,47 @@ def record_ids(journal: Journal) -> None:
     ) -> None:
         def acknowledged() -> None:
             if ledger.active:
-                note("lettered", account, [dead_letter.delivery_id])
+                record("dead_lettered", account, [dead_letter.delivery_id])
             then()
 
-        shelve(self, dead_letter, ledger, slot, account, acknowledged)
+        write_dead_letter(self, dead_letter, ledger, slot, account, acknowledged)
 
-    Dispatcher.enqueue = owing  # type: ignore[method-assign]
-    Settlement.dead_letter_untranslated = owing_unsaid  # type: ignore[method-assign]
-    Settlement.delivered = settled  # type: ignore[method-assign]
-    Settlement._write_dead_letter = written  # type: ignore[method-assign]
+    Dispatcher.enqueue = recording_enqueue  # type: ignore[method-assign]
+    Settlement.dead_letter_untranslated = recording_dead_letter_untranslated  # type: ignore[method-assign]
+    Settlement.delivered = recording_delivered  # type: ignore[method-assign]
+    Settlement._write_dead_letter = recording_write_dead_letter  # type: ignore[method-assign]
 
 
 def record_accounting(journal: Journal) -> None:
-    """Write the accounting of every pipeline on each line of standard input, and of each one when it has stopped."""
-    living: list[PipelineRunner] = []
-    live = PipelineRunner.run
+    """Write the accounting of every pipeline on each line of standard input, and of each one after its shutdown."""
+    runners: list[PipelineRunner] = []
+    run = PipelineRunner.run
 
-    def write(running: PipelineRunner) -> None:
-        (said,) = cast(
+    def write(runner: PipelineRunner) -> None:
+        (status,) = cast(
             "list[object]",
-            status_document(CollectedStatus([running.status_reporter.status()], []), Moment.now())["pipelines"],
+            status_document(CollectedStatus([runner.status_reporter.status()], []), Moment.now())["pipelines"],
         )
-        journal.write(_BOOKS, pipeline=running.name, status=said)
+        journal.write(_ACCOUNTING, pipeline=runner.name, status=status)
 
     def write_all() -> None:
-        for running in living:
-            running.status_reporter.refresh()
-            write(running)
+        for runner in runners:
+            runner.status_reporter.refresh()
+            write(runner)
 
-    def listen(loop: asyncio.AbstractEventLoop) -> None:
+    def read_commands(loop: asyncio.AbstractEventLoop) -> None:
         for _ in sys.stdin:
             loop.call_soon_threadsafe(write_all)
 
-    async def living_on(self: PipelineRunner, shutdown: asyncio.Event) -> None:
-        if not living:
+    async def recording_run(self: PipelineRunner, shutdown: asyncio.Event) -> None:
+        if not runners:
             loop = asyncio.get_running_loop()
-            threading.Thread(target=listen, args=(loop,), name="listen", daemon=True).start()
-        living.append(self)
-        await live(self, shutdown)
+            threading.Thread(target=read_commands, args=(loop,), name="commands", daemon=True).start()
+        runners.append(self)
+        await run(self, shutdown)
         write(self)
 
-    PipelineRunner.run = living_on  # type: ignore[method-assign]
+    PipelineRunner.run = recording_run  # type: ignore[method-assign]
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""A process's memory as it reports it itself: resident, and allocated by its allocators.
+"""A process's memory, measured by itself: resident, and in use according to its allocators.
 
-Resident rises while that stays = pages kept for later, or full of holes. Both rise = something is kept.
+If only resident memory rises, the allocators keep free or fragmented pages. If both rise, objects leak.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ MIB = 1 << 20
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 _BLOCK_BYTES = 92
-"""One of Python's small blocks in the mean, by its own statistics: 27.3 million bytes in 298 000 of them, in a soak."""
+"""Mean size of Python's small blocks. Measured with its own statistics in a soak: 27.3 million bytes in 298 000."""
 
 
 _FIELDS = (
@@ -43,11 +43,11 @@ def resident_mib() -> float:
 
 
 def in_use_mib() -> float | None:
-    """Return what is in use: the C library's blocks in all its arenas, those mapped by themselves, Python's small ones.
+    """Return the memory in use: blocks in the C library's arenas, mapped blocks, and Python's small blocks.
 
-    `None` where the C library does not tell: before glibc 2.33, and on any other.
+    `None` if the C library does not report it: glibc before 2.33, and every other.
     """
     if _MALLINFO2 is None:
         return None
-    said = _MALLINFO2()
-    return float(said.uordblks + said.hblkhd + sys.getallocatedblocks() * _BLOCK_BYTES) / MIB
+    info = _MALLINFO2()
+    return float(info.uordblks + info.hblkhd + sys.getallocatedblocks() * _BLOCK_BYTES) / MIB

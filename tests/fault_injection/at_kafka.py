@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 BROKER = ("broker",)
 _WITHIN_S = 120.0
-_OLDEST = "message.timestamp.before.max.ms"
+_MAX_AGE = "message.timestamp.before.max.ms"
 _ANY_AGE = str(2**63 - 1)
 
 
@@ -39,7 +39,7 @@ def _paused(storm: Storm, _: str, __: Random) -> ActiveFault:
     return ActiveFault(lambda: 1, lambda: os.kill(pid, signal.SIGCONT))
 
 
-def _letters_refused(storm: Storm, _: str, __: Random) -> ActiveFault:
+def _dead_letters_refused(storm: Storm, _: str, __: Random) -> ActiveFault:
     """Make the topic refuse every record, as too old. The Kafka client does not retry this error by itself."""
     topic = storm.world.dead_letters
     before = storm.dead_letters_refused()
@@ -49,18 +49,18 @@ def _letters_refused(storm: Storm, _: str, __: Random) -> ActiveFault:
 
 
 def _alter(storm: Storm, topic: str, value: str) -> None:
-    entry = ConfigEntry(_OLDEST, value, incremental_operation=AlterConfigOpType.SET)
+    entry = ConfigEntry(_MAX_AGE, value, incremental_operation=AlterConfigOpType.SET)
     resource = ConfigResource(ResourceType.TOPIC, topic, incremental_configs=[entry])
     admin = AdminClient(storm.broker.client())
-    for answer in admin.incremental_alter_configs([resource]).values():
-        answer.result(_WITHIN_S)
+    for future in admin.incremental_alter_configs([resource]).values():
+        future.result(_WITHIN_S)
 
 
 def _registry_down(storm: Storm, _: str, __: Random) -> ActiveFault:
     """Stop the registry and start a member: running members have every schema already."""
     registry = storm.world.registry
     before, registry.down = registry.unavailable_responses, True
-    storm.members.shut_down(storm.members.one())
+    storm.members.shut_down(storm.members.choose())
     storm.members.start_one()
 
     def over() -> None:
@@ -73,6 +73,6 @@ FAULTS = (
     Fault("broker restarted", BROKER, (0.2, 1.5), _stopped, also=("members", "dead letters")),
     Fault("broker killed", BROKER, (0.2, 1.0), _killed, also=("members", "dead letters")),
     Fault("broker paused", BROKER, (0.5, 1.5), _paused, also=("members", "dead letters")),
-    Fault("dead letters refused", ("dead letters",), (0.5, 2.0), _letters_refused, also=BROKER),
+    Fault("dead letters refused", ("dead letters",), (0.5, 2.0), _dead_letters_refused, also=BROKER),
     Fault("registry down", ("registry",), (1.0, 3.0), _registry_down, also=("members", "broker")),
 )

@@ -17,31 +17,31 @@ MEMBERS = ("members",)
 _SESSION_S = 6.0
 
 
-def _leaves(storm: Storm, _: str, __: Random) -> ActiveFault:
-    member = storm.members.one()
+def _shut_down(storm: Storm, _: str, __: Random) -> ActiveFault:
+    member = storm.members.choose()
     storm.members.shut_down(member)
     storm.members.start_one()
     return ActiveFault(lambda: int(member.process.poll() is not None))
 
 
 def _killed(storm: Storm, _: str, __: Random) -> ActiveFault:
-    member = storm.members.forget(storm.members.one())
+    member = storm.members.expect_end(storm.members.choose())
     member.kill()
-    storm.note_crash("SIGKILL")
+    storm.record_crash("SIGKILL")
     storm.members.start_one()
     return ActiveFault(lambda: 1)
 
 
 def _dies_at(point: str) -> Fault:
-    def strike(storm: Storm, _: str, dice: Random) -> ActiveFault:
+    def strike(storm: Storm, _: str, random: Random) -> ActiveFault:
         if point == AFTER_ASSIGNMENT:
-            member = storm.members.forget(storm.members.start_one())  # it dies at its first assignment
+            member = storm.members.expect_end(storm.members.start_one())  # it dies at its first assignment
         else:
-            member = storm.members.forget(storm.members.one())
+            member = storm.members.expect_end(storm.members.choose())
         rules = []
         if point == AFTER_DEFERRAL:
             for server in storm.world.servers.values():
-                rule = server.faults.add(Respond(500), when=chance(0.3, Random(dice.random())), name="to be deferred")
+                rule = server.faults.add(Respond(500), when=chance(0.3, Random(random.random())), name="to be deferred")
                 rules.append((server, rule))
         storm.produce_bad_records()  # a batch to split, and a dead letter
         member.send_command(f"kill {point}")
@@ -51,8 +51,8 @@ def _dies_at(point: str) -> Fault:
                 server.faults.remove(rule)
             if member.process.poll() is None:
                 member.kill()
-            storm.note_crash(point)
-            if len(storm.members.members) < storm.wanted:
+            storm.record_crash(point)
+            if len(storm.members.members) < storm.member_count:
                 storm.members.start_one()
 
         # `poll` reaps it; only then is its last line surely in the journal.
@@ -62,7 +62,7 @@ def _dies_at(point: str) -> Fault:
 
 
 def _frozen(storm: Storm, _: str, __: Random) -> ActiveFault:
-    member = storm.members.one()
+    member = storm.members.choose()
     before = len(member.journal("frozen"))
     member.send_command("freeze")
     return ActiveFault(
@@ -75,11 +75,13 @@ def _frozen(storm: Storm, _: str, __: Random) -> ActiveFault:
 def _joins(storm: Storm, _: str, __: Random) -> ActiveFault:
     member = storm.members.start_one()
     # It may get no partition if there are enough members. The member that leaves afterwards may be an older one.
-    return ActiveFault(lambda: len(member.lines("joined group")), lambda: storm.members.shut_down(storm.members.one()))
+    return ActiveFault(
+        lambda: len(member.lines("joined group")), lambda: storm.members.shut_down(storm.members.choose())
+    )
 
 
 FAULTS = (
-    Fault("SIGTERM", MEMBERS, (0.0, 1.0), _leaves),
+    Fault("SIGTERM", MEMBERS, (0.0, 1.0), _shut_down),
     Fault("SIGKILL", MEMBERS, (0.0, 1.0), _killed),
     *(_dies_at(point) for point in POINTS),
     Fault("frozen for less than a session", MEMBERS, (0.6 * _SESSION_S, 0.75 * _SESSION_S), _frozen),

@@ -20,8 +20,8 @@ from consumer.model import DeadLetter, Delivered, HttpResponse, Message, Verdict
 COMMIT_BEFORE_DELIVERY = "commit before delivery"
 INVALID_EVENTS_IGNORED = "invalid_events ignored"
 EARLIER_EPOCH_ACCEPTED = "outcome of an earlier epoch accepted"
-TWO_CALLS_OF_A_LANE = "two calls of a lane at once"
-SETTLED_BEFORE_ACK = "letter settled before its ack"
+TWO_REQUESTS_OF_A_LANE = "two requests of a lane at once"
+SETTLED_BEFORE_ACK = "dead letter settled before its ack"
 HALVES_SWAPPED = "halves sent in the wrong order"
 SETTLE_REMOVED = "one settle removed"
 
@@ -33,10 +33,10 @@ def _commit_before_delivery() -> None:
 def _invalid_events_ignored() -> None:
     judge = Copilot.judge
 
-    def blind(self: Copilot, envelope: Any, identities: Sequence[str], response: HttpResponse) -> Verdict:  # noqa: ANN401
+    def lenient(self: Copilot, envelope: Any, identities: Sequence[str], response: HttpResponse) -> Verdict:  # noqa: ANN401
         return Delivered() if response.status == 200 else judge(self, envelope, identities, response)
 
-    Copilot.judge = blind  # type: ignore[method-assign]
+    Copilot.judge = lenient  # type: ignore[method-assign]
 
 
 def _earlier_epoch_accepted() -> None:
@@ -46,34 +46,34 @@ def _earlier_epoch_accepted() -> None:
     PartitionLedger.end = end  # type: ignore[method-assign]
 
 
-def _two_calls_of_a_lane() -> None:
+def _two_requests_of_a_lane() -> None:
     build = Dispatcher.__init__
 
-    def with_twins(self: Dispatcher, *args: Any, connect: Callable[[], HttpConnection], **more: Any) -> None:  # noqa: ANN401 - the dispatcher's own
+    def init_with_twins(self: Dispatcher, *args: Any, connect: Callable[[], HttpConnection], **more: Any) -> None:  # noqa: ANN401 - the dispatcher's own
         build(self, *args, connect=connect, **more)
         run = self.run
 
-        async def both() -> None:
-            async with asyncio.TaskGroup() as house:
-                house.create_task(run())
+        async def run_with_twins() -> None:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(run())
                 for one in self.lanes:
                     twin = Lane(one._context, self.prober, connect())
                     twin._queue, twin._wake = one._queue, one._wake
-                    house.create_task(twin.run())
+                    tasks.create_task(twin.run())
 
-        self.run = both  # type: ignore[method-assign]
+        self.run = run_with_twins  # type: ignore[method-assign]
 
-    Dispatcher.__init__ = with_twins  # type: ignore[method-assign]
+    Dispatcher.__init__ = init_with_twins  # type: ignore[method-assign]
 
 
 def _settled_before_ack() -> None:
-    shelve = DeadLetterWriter.write
+    write = DeadLetterWriter.write
 
-    def hasty(self: DeadLetterWriter, dead_letter: DeadLetter, on_acknowledged: Callable[[], None]) -> None:
-        shelve(self, dead_letter, lambda: None)
+    def eager(self: DeadLetterWriter, dead_letter: DeadLetter, on_acknowledged: Callable[[], None]) -> None:
+        write(self, dead_letter, lambda: None)
         on_acknowledged()
 
-    DeadLetterWriter.write = hasty  # type: ignore[method-assign]
+    DeadLetterWriter.write = eager  # type: ignore[method-assign]
 
 
 def _halves_swapped() -> None:
@@ -92,13 +92,13 @@ def _halves_swapped() -> None:
 
 
 def _settle_removed() -> None:
-    settle_all, forgotten = PartitionLedger.settle_all, [False]
+    settle_all, omitted = PartitionLedger.settle_all, [False]
 
     def all_but_one(self: PartitionLedger, slots: Iterable[int], destination: int) -> list[Message]:
         every = list(slots)
-        if forgotten[0] or len(every) < 2:
+        if omitted[0] or len(every) < 2:
             return settle_all(self, every, destination)
-        forgotten[0] = True
+        omitted[0] = True
         return [*settle_all(self, every[1:], destination), self.record(every[0])]
 
     PartitionLedger.settle_all = all_but_one  # type: ignore[method-assign]
@@ -108,7 +108,7 @@ BUGS: Mapping[str, Callable[[], None]] = {
     COMMIT_BEFORE_DELIVERY: _commit_before_delivery,
     INVALID_EVENTS_IGNORED: _invalid_events_ignored,
     EARLIER_EPOCH_ACCEPTED: _earlier_epoch_accepted,
-    TWO_CALLS_OF_A_LANE: _two_calls_of_a_lane,
+    TWO_REQUESTS_OF_A_LANE: _two_requests_of_a_lane,
     SETTLED_BEFORE_ACK: _settled_before_ack,
     HALVES_SWAPPED: _halves_swapped,
     SETTLE_REMOVED: _settle_removed,

@@ -1,16 +1,16 @@
-"""Canaries: words that must never be read where people look, and the search for them in every place where they do.
+"""Canaries: words that must appear in no output, and a search for them in every output.
 
-Plant them wherever something personal or secret can stand: in events, record keys and headers, in credentials, in
-addresses, in what vendors answer, in directives. At the end of a scenario hand over what was said, by channel:
+Plant canaries in all places for personal data or secrets: events, record keys and headers, credentials, URLs, responses
+and directives. At the end of a scenario, add the output by channel and search it:
 
-    said = Said()
-    said.pages(member)                 # while it is there: /metrics, /status, /, and the probes at length
-    said.files(world.folder)           # every member's log and standard error
-    said.letters(read_letters(...))    # our own headers of each dead letter; the original's bytes are meant to be there
-    said.check(world.config)           # what `check` prints
-    assert said.leaks(CANARIES) == []
+    output = SearchedOutput()
+    output.pages(member)                          # while it runs: /metrics, /status, / and the verbose probes
+    output.files(world.folder)                    # the log and standard error of every member
+    output.dead_letters(read_dead_letters(...))   # only our own headers: the original's bytes must be unchanged
+    output.check(world.config)                    # the output of `check`
+    assert output.leaks(CANARIES) == []
 
-Each of them may be called again and again: whatever was said stays said.
+Each method may be called several times: output is only added, never removed.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ from typing import NamedTuple, Protocol
 from tests.e2e.kafka_io import DeadLetter
 from tests.e2e.world import CANARY
 
-OF_THE_SHOP = (CANARY, "customer-0", "subject-", "poison-")
+SHOP_CANARIES = (CANARY, "customer-0", "subject-", "poison-")
 """Personal data of the test shop's events and secrets of the configuration. None may appear in any output."""
 
 PAGES = ("/metrics", "/status", "/", "/livez?verbose", "/readyz?verbose", "/startupz?verbose")
-_OURS = ("cdp-", "__connect.errors.")
-_AROUND = 40
+_OUR_HEADERS = ("cdp-", "__connect.errors.")
+_CONTEXT = 40
 
 
 class Leak(NamedTuple):
@@ -45,11 +45,11 @@ class Leak(NamedTuple):
 
     channel: str
     canary: str
-    form: str
-    around: str
+    encoding: str
+    context: str
 
 
-class Serves(Protocol):
+class PageServer(Protocol):
     """A process that serves pages."""
 
     def page(self, path: str) -> tuple[int, str]:
@@ -60,18 +60,18 @@ class SearchedOutput:
     """All output, by channel."""
 
     def __init__(self) -> None:
-        self._said: dict[str, set[bytes]] = defaultdict(set)
+        self._output: dict[str, set[bytes]] = defaultdict(set)
 
     def add(self, channel: str, text: bytes | str) -> None:
         """Add output of one channel."""
-        self._said[channel].add(text.encode(errors="surrogateescape") if isinstance(text, str) else text)
+        self._output[channel].add(text.encode(errors="surrogateescape") if isinstance(text, str) else text)
 
     @property
     def channels(self) -> set[str]:
         """Channels with any output. A channel that was not searched proves nothing."""
-        return {channel for channel, texts in self._said.items() if any(texts)}
+        return {channel for channel, texts in self._output.items() if any(texts)}
 
-    def pages(self, server: Serves) -> None:
+    def pages(self, server: PageServer) -> None:
         """Add the present text of every page. A server that shuts down meanwhile is skipped."""
         with contextlib.suppress(OSError, HTTPException):
             for path in PAGES:
@@ -82,12 +82,12 @@ class SearchedOutput:
         for path in (*folder.glob("*.log"), *folder.glob("*.err")):
             self.add("log" if path.suffix == ".log" else "stderr", path.read_bytes())
 
-    def letters(self, letters: Iterable[DeadLetter]) -> None:
+    def dead_letters(self, dead_letters: Iterable[DeadLetter]) -> None:
         """Add our own headers of dead letters. Key, value and other headers are the original's, unchanged."""
-        for letter in letters:
-            for name, value in letter.headers:
-                if name.startswith(_OURS):
-                    self.add(f"letter {name}", value or b"")
+        for dead_letter in dead_letters:
+            for name, value in dead_letter.headers:
+                if name.startswith(_OUR_HEADERS):
+                    self.add(f"dead letter {name}", value or b"")
 
     def check(self, config: Path) -> int:
         """Add the output of `check`, as text and as JSON; return its exit code."""
@@ -108,35 +108,35 @@ class SearchedOutput:
 
     def leaks(self, canaries: Iterable[str]) -> list[Leak]:
         """Return every canary in any channel, in any encoding that can be decoded."""
-        sought = [(canary, form, word) for canary in canaries for form, word in forms(canary)]
+        patterns = [(canary, encoding, pattern) for canary in canaries for encoding, pattern in encodings(canary)]
         found = []
-        for channel, texts in sorted(self._said.items()):
+        for channel, texts in sorted(self._output.items()):
             for text in sorted(texts):
                 folded = text.lower()
-                for canary, form, word in sought:
-                    at = text.find(word) if form.startswith("base64") else folded.find(word.lower())
+                for canary, encoding, pattern in patterns:
+                    at = text.find(pattern) if encoding.startswith("base64") else folded.find(pattern.lower())
                     if at >= 0:
-                        around = text[max(0, at - _AROUND) : at + len(word) + _AROUND]
-                        found.append(Leak(channel, canary, form, around.decode(errors="replace")))
+                        context = text[max(0, at - _CONTEXT) : at + len(pattern) + _CONTEXT]
+                        found.append(Leak(channel, canary, encoding, context.decode(errors="replace")))
         return found
 
 
-def forms(canary: str) -> Iterator[tuple[str, bytes]]:
-    """Return the encodings of a canary, without those equal to the plain text."""
-    plain = canary.encode()
-    yield "plain", plain
-    for form, word in (
+def encodings(canary: str) -> Iterator[tuple[str, bytes]]:
+    """Return the encodings of a canary, without those equal to its plain text."""
+    raw = canary.encode()
+    yield "plain", raw
+    for encoding, pattern in (
         ("in a URL", urllib.parse.quote(canary, safe="").encode()),
         ("in JSON", json.dumps(canary)[1:-1].encode()),
         ("in HTML", html.escape(canary).encode()),
-        ("in hex", plain.hex().encode()),
-        ("reversed", plain[::-1]),
+        ("in hex", raw.hex().encode()),
+        ("reversed", raw[::-1]),
         ("in UTF-16", canary.encode("utf-16-le")),
     ):
-        if word != plain:
-            yield form, word
-    for shift in range(3):  # its base64 text depends on the number of bytes before it
-        whole = base64.b64encode(b"\0" * shift + plain)
+        if pattern != raw:
+            yield encoding, pattern
+    for shift in range(3):  # the base64 text depends on the number of bytes before the canary
+        whole = base64.b64encode(b"\0" * shift + raw)
         inner = whole[(0, 2, 3)[shift] : len(whole) - 4]
         if len(inner) >= 8:
             yield f"base64 at {shift}", inner

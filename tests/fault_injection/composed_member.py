@@ -31,7 +31,7 @@ from consumer.observability.fan_out_observer import FanOutObserver
 from tests.fault_injection.allocator import in_use_mib, resident_mib
 from tests.fault_injection.bugs import BUGS
 from tests.fault_injection.kill_points import (
-    AFTER_LETTER,
+    AFTER_DEAD_LETTER,
     AFTER_SEND,
     Journal,
     JournalObserver,
@@ -40,7 +40,7 @@ from tests.fault_injection.kill_points import (
     replace,
 )
 
-_BEFORE_ANSWER = "http11.receive_response_headers.started"
+_REQUEST_WRITTEN = "http11.receive_response_headers.started"
 
 
 def compose(journal: Journal, points: KillPoints) -> None:
@@ -52,13 +52,13 @@ def compose(journal: Journal, points: KillPoints) -> None:
             return FanOutObserver(observer_factory(pipeline, destinations), JournalObserver(pipeline, journal, points))
 
         loop = asyncio.get_running_loop()
-        threading.Thread(target=_listen, args=(loop, journal, points), name="listen", daemon=True).start()
+        threading.Thread(target=_read_commands, args=(loop, journal, points), name="commands", daemon=True).start()
         return await serve(config, observer_factory=observed, **more)
 
     class Writer(DeadLetterWriter):
         def write(self, dead_letter: DeadLetter, on_acknowledged: Callable[[], None]) -> None:
             def acknowledged() -> None:
-                points.reach(AFTER_LETTER)
+                points.reach(AFTER_DEAD_LETTER)
                 on_acknowledged()
 
             super().write(dead_letter, acknowledged)
@@ -67,7 +67,7 @@ def compose(journal: Journal, points: KillPoints) -> None:
 
     async def traced(self: httpx2.AsyncHTTPTransport, request: httpx2.Request) -> httpx2.Response:
         async def trace(name: str, _: Mapping[str, Any]) -> None:
-            if name == _BEFORE_ANSWER:
+            if name == _REQUEST_WRITTEN:
                 points.unsent.discard(request)
                 points.reach(AFTER_SEND)
 
@@ -85,7 +85,7 @@ def compose(journal: Journal, points: KillPoints) -> None:
     httpx2.AsyncHTTPTransport.handle_async_request = traced  # type: ignore[method-assign]
 
 
-def _listen(loop: asyncio.AbstractEventLoop, journal: Journal, points: KillPoints) -> None:
+def _read_commands(loop: asyncio.AbstractEventLoop, journal: Journal, points: KillPoints) -> None:
     for line in sys.stdin:
         word, _, rest = line.strip().partition(" ")
         if word == "kill":

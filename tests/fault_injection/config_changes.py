@@ -8,7 +8,7 @@ from typing import Any
 
 from tests.e2e.world import World
 
-_BROKERS_TO_SAY = ("session.timeout.ms", "heartbeat.interval.ms")
+_SET_BY_BROKERS = ("session.timeout.ms", "heartbeat.interval.ms")
 
 
 def reconfigure(
@@ -21,15 +21,15 @@ def reconfigure(
     """Change the file that members read when they start.
 
     Args:
-        world: whose file.
-        kafka: properties to add; those that the new protocol leaves to its brokers go with `group.protocol`.
-        batch: the most events of one call, for every destination that makes batches.
+        world: the world with the file.
+        kafka: properties to add. `group.protocol=consumer` removes the session properties: brokers set them then.
+        batch: maximum number of events in a request, for every destination with batches.
         changes: top-level keys to replace.
     """
     config = json.loads(world.config.read_text(encoding="utf-8"))
     config["kafka"] |= dict(kafka or {})
     if config["kafka"].get("group.protocol") == "consumer":
-        for name in _BROKERS_TO_SAY:
+        for name in _SET_BY_BROKERS:
             config["kafka"].pop(name, None)
     if batch is not None:
         for options in config["destinations"].values():

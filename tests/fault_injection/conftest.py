@@ -21,11 +21,11 @@ def broker(apache_broker: Broker) -> Broker:
 
 @pytest.fixture(scope="session")
 def own_kafka(apache_broker: RealBroker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnKafka]:
-    """A broker of this module alone: tests stop it, kill it and put a proxy before it."""
+    """A broker for this suite alone: tests stop it, kill it and put a proxy before it."""
     try:
         broker = OwnKafka(tmp_path_factory.mktemp("own-kafka"))
     except (NoJarsError, ApacheKafkaError) as reason:
-        missing = f"no Apache Kafka that may be killed, beside {apache_broker.origin}: {reason}"
+        missing = f"no second Apache Kafka, to stop and kill, beside {apache_broker.origin}: {reason}"
         if os.environ.get("CDP_REQUIRE_REAL_KAFKA"):
             pytest.fail(missing)
         pytest.skip(missing)
@@ -39,7 +39,9 @@ def nothing_personal_is_written(request: pytest.FixtureRequest) -> Iterator[None
     folder: Path | None = request.getfixturevalue("tmp_path") if "tmp_path" in request.fixturenames else None
     yield
     if folder is not None:
-        said = canary_search.SearchedOutput()
-        for beside in {errors.parent for errors in folder.rglob("*.err")}:  # a broker's `.log` files are its data
-            said.files(beside)
-        assert said.leaks(canary_search.OF_THE_SHOP) == []
+        output = canary_search.SearchedOutput()
+        for folder_with_errors in {
+            errors.parent for errors in folder.rglob("*.err")
+        }:  # a broker's `.log` files are its data
+            output.files(folder_with_errors)
+        assert output.leaks(canary_search.SHOP_CANARIES) == []

@@ -21,9 +21,9 @@ class Registry:
     """A registry that answers each lookup badly three times, each time differently, and then correctly."""
 
     def __init__(self) -> None:
-        self.answers: Counter[int] = Counter()
-        asked: Counter[str] = Counter()
-        texts = {number: json.dumps(schemas.SCHEMAS[name]) for name, number in schemas.IDS.items()}
+        self.responses: Counter[int] = Counter()
+        lookups: Counter[str] = Counter()
+        texts = {schema_id: json.dumps(schemas.SCHEMAS[name]) for name, schema_id in schemas.IDS.items()}
         texts[UNUSABLE] = UNUSABLE_TEXT
         registry = self
 
@@ -32,15 +32,16 @@ class Registry:
 
             def do_GET(self) -> None:
                 path = self.path.partition("?")[0]
-                asked[path] += 1
-                number = int(path.rpartition("/")[2])
+                lookups[path] += 1
+                schema_id = int(path.rpartition("/")[2])
                 text = json.dumps({"message": REGISTERED, "error_code": 40403, "schema": None})
                 status, body = {1: (401, text), 2: (200, f"<p>{REGISTERED}"), 3: (500, text)}.get(
-                    asked[path], (200, json.dumps({"schema": texts[number]})) if number in texts else (404, text)
+                    lookups[path],
+                    (200, json.dumps({"schema": texts[schema_id]})) if schema_id in texts else (404, text),
                 )
-                registry.answers[status] += 1
+                registry.responses[status] += 1
                 self.send_response(status)
-                self.send_header("x-said", REGISTERED)
+                self.send_header("x-canary", REGISTERED)
                 self.send_header("content-type", "application/vnd.schemaregistry.v1+json")
                 self.send_header("content-length", str(len(body)))
                 self.end_headers()

@@ -11,13 +11,13 @@ from consumer.demo.fakes.base import Fake
 from tests.e2e.member import Member
 from tests.e2e.world import World
 
-Held = tuple[str, str]
+ExpectedHold = tuple[str, str]
 """A destination, and the cause of its hold."""
 
 _WITHIN_S = 180.0
 
 
-def wait_for_holds(member: Member, holds: Iterable[Held]) -> None:
+def wait_for_holds(member: Member, holds: Iterable[ExpectedHold]) -> None:
     """Wait until every destination is held for its cause: in the metrics, in the log and on `/status`."""
     for destination, cause in holds:
         member.wait_until(
@@ -55,11 +55,11 @@ def wait_until_quiet(member: Member) -> float:
     def quiet() -> bool:
         return not any(one["requests"] for pipeline in member.status().values() for one in pipeline["destinations"])
 
-    member.wait_until(quiet, _WITHIN_S, "there is always a call on the wire")
+    member.wait_until(quiet, _WITHIN_S, "a request is always in flight")
     return time.monotonic()
 
 
-def shortest_rests(server: Fake, after: float) -> dict[str, float]:
+def shortest_pauses(server: Fake, after: float) -> dict[str, float]:
     """Return, by path, the shortest time between two requests that started after a moment."""
     starts = defaultdict(list)
     for request in server.requests:
@@ -78,12 +78,12 @@ def wait_for_probes(world: World, names: Iterable[str], count: int) -> None:
         server.wait_until(lambda server=server, before=before: len(server.requests) >= before + count, _WITHIN_S)  # type: ignore[misc]
 
 
-def see_one_slow_prober(world: World, member: Member, probe_s: float) -> None:
+def check_probe_interval(world: World, member: Member, probe_s: float) -> None:
     """Wait for three probes of every server, and compare the pauses between them with the interval in seconds."""
     quiet = wait_until_quiet(member)
     wait_for_probes(world, world.servers, 3)
     for name, server in world.servers.items():
-        rests = shortest_rests(server, quiet)
-        print(f"\n{name}: probes, seconds apart at the least: {rests}")
-        assert rests
-        assert min(rests.values()) >= probe_s, "one prober, and slow"
+        pauses = shortest_pauses(server, quiet)
+        print(f"\n{name}: shortest pauses between probes, in seconds: {pauses}")
+        assert pauses
+        assert min(pauses.values()) >= probe_s, "probes came faster than the interval"

@@ -1,4 +1,4 @@
-"""A TCP proxy before a broker: it delays produce requests, refuses connections, or blocks all traffic."""
+"""A TCP proxy in front of a broker: it delays Produce requests, refuses connections, or blocks all traffic."""
 
 from __future__ import annotations
 
@@ -14,24 +14,25 @@ _HEAD = struct.Struct(">ih")
 
 
 class KafkaProxy:
-    """Stands before a broker's port for as long as the `with` block lasts.
+    """Forwards connections to one listener of a broker while the `with` block lasts.
 
-    Every request begins with its length and its key, so that the slow ones can be told; answers pass as they come.
+    Every request begins with its length and its API key, so the proxy can recognise Produce requests. Responses are
+    forwarded unread.
 
     Args:
-        port: where it listens: what the broker advertises for the listener behind it.
-        behind: the listener's own port.
+        port: the port of the proxy, which the broker advertises for the listener.
+        listener_port: the port that the listener is bound to.
 
     Attributes:
-        delay_s: how long each Produce request is kept back now.
-        delayed: how many were.
+        delay_s: seconds to delay each Produce request; 0 = no delay.
+        delayed: number of delayed requests.
     """
 
-    def __init__(self, port: int, behind: int) -> None:
+    def __init__(self, port: int, listener_port: int) -> None:
         self.delay_s = 0.0
         self.delayed = 0
-        self._shut = False
-        self._port, self._behind = port, behind
+        self._refusing = False
+        self._port, self._listener_port = port, listener_port
         self._ready = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
 
@@ -43,67 +44,67 @@ class KafkaProxy:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._loop.call_soon_threadsafe(self._over.set)
+        self._loop.call_soon_threadsafe(self._closing.set)
         self._thread.join()
 
-    def shut(self) -> None:
-        """Close every connection, and every new one at once."""
+    def refuse_connections(self) -> None:
+        """Close every connection, and close new ones at once."""
 
         def end() -> None:
             for task in tuple(self._tasks):
                 task.cancel()
 
-        self._shut = True
+        self._refusing = True
         self._loop.call_soon_threadsafe(end)
 
-    def open(self) -> None:
+    def accept_connections(self) -> None:
         """Accept connections again."""
-        self._shut = False
+        self._refusing = False
 
-    def jam(self) -> None:
+    def block(self) -> None:
         """Forward nothing in either direction and close no connection, as when a cable is pulled.
 
-        It is so when this returns.
+        Returns when traffic is blocked.
         """
-        jammed = threading.Event()
+        blocked = threading.Event()
 
         def stop() -> None:
-            self._flows.clear()
-            jammed.set()
+            self._unblocked.clear()
+            blocked.set()
 
         self._loop.call_soon_threadsafe(stop)
-        assert jammed.wait(60)
+        assert blocked.wait(60)
 
-    def clear(self) -> None:
+    def unblock(self) -> None:
         """Forward traffic again, the blocked bytes first."""
-        self._loop.call_soon_threadsafe(self._flows.set)
+        self._loop.call_soon_threadsafe(self._unblocked.set)
 
     def _run(self) -> None:
         asyncio.run(self._serve())
 
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()
-        self._over, self._flows = asyncio.Event(), asyncio.Event()
-        self._flows.set()
+        self._closing, self._unblocked = asyncio.Event(), asyncio.Event()
+        self._unblocked.set()
         self._tasks: set[asyncio.Task[None]] = set()
-        server = await asyncio.start_server(self._met, "127.0.0.1", self._port)
+        server = await asyncio.start_server(self._handle_connection, "127.0.0.1", self._port)
         self._ready.set()
-        await self._over.wait()
+        await self._closing.wait()
         server.close()
         for task in tuple(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def _met(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _handle_connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
         self._tasks.add(task)
-        answers = None
+        responses = None
         try:
-            if self._shut:
+            if self._refusing:
                 return
-            to_reader, to_writer = await asyncio.open_connection("127.0.0.1", self._behind)
-            answers = asyncio.create_task(self._pass_on(to_reader, writer))
+            to_reader, to_writer = await asyncio.open_connection("127.0.0.1", self._listener_port)
+            responses = asyncio.create_task(self._forward(to_reader, writer))
             while True:
                 head = await reader.readexactly(_HEAD.size)
                 length, key = _HEAD.unpack(head)
@@ -111,22 +112,22 @@ class KafkaProxy:
                 if key == _PRODUCE and self.delay_s:
                     self.delayed += 1
                     await asyncio.sleep(self.delay_s)
-                await self._flows.wait()
+                await self._unblocked.wait()
                 to_writer.write(head + rest)
                 await to_writer.drain()
         except (OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
             pass
         finally:
-            if answers is not None:
-                answers.cancel()
+            if responses is not None:
+                responses.cancel()
                 to_writer.close()
             writer.close()
             self._tasks.discard(task)
 
-    async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             while part := await reader.read(65536):
-                await self._flows.wait()
+                await self._unblocked.wait()
                 writer.write(part)
                 await writer.drain()
         except OSError:

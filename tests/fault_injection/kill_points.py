@@ -19,8 +19,8 @@ from types import ModuleType
 from consumer.model import Fault, Partition
 from consumer.model.observer import Observer
 
-AFTER_SEND = "after send, before answer"
-AFTER_LETTER = "after letter, before ack"
+AFTER_SEND = "after send, before response"
+AFTER_DEAD_LETTER = "after dead letter, before ack"
 AFTER_SETTLE = "after settle, before commit"
 AFTER_COMMIT = "after commit"
 AFTER_ASSIGNMENT = "after assignment"
@@ -29,7 +29,7 @@ AFTER_SPLIT = "after split"
 
 POINTS = (
     AFTER_SEND,
-    AFTER_LETTER,
+    AFTER_DEAD_LETTER,
     AFTER_SETTLE,
     AFTER_COMMIT,
     AFTER_ASSIGNMENT,
@@ -56,7 +56,7 @@ def replace(module: ModuleType, name: str, new: Callable[..., object]) -> None:
 
 
 class Journal:
-    """Lines of JSON in a file. Each line is with the operating system before the process can die."""
+    """A file of JSON lines. `write` returns after the operating system has the line, so a kill loses none."""
 
     def __init__(self, path: Path) -> None:
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
@@ -75,7 +75,7 @@ class KillPoints:
         self.armed: str | None = None
         """Written by the thread that reads commands, read by all threads."""
         self.unsent: set[object] = set()
-        """Requests that the gate allowed and that are not written yet."""
+        """Requests that `may_send` allowed and that are not written yet."""
 
     def reach(self, point: str) -> None:
         """Kill the process if this is the armed point."""
@@ -127,7 +127,7 @@ class JournalObserver(Observer):
         self._points.reach(AFTER_SPLIT)
 
     def dead_letter_failed(self, code: str) -> None:
-        self._journal.write("letter failed", code=code)
+        self._journal.write("dead letter failed", code=code)
 
     def _write(self, event: str, partitions: list[list[int]]) -> None:
         self._journal.write(event, pipeline=self._pipeline, partitions=partitions)

@@ -22,14 +22,14 @@ _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
 class Measurements:
-    """Watches a member from a thread of its own for as long as the `with` block lasts.
+    """Measures a member in a thread of its own while the `with` block lasts.
 
-    A thread that asks to be woken every so often and is woken later was kept waiting by the machine, and so were the
-    servers of its process; how long the member's loop was ready and no processor was free, the kernel tells. What a
-    promise about time allows is lengthened by both.
+    It also measures the pauses of the machine, which are added to the time limits of a test. If this thread wakes up
+    late, the machine paused this process, with the servers in it. For the member, the kernel reports how long its main
+    thread was ready to run without a processor.
 
     Args:
-        member: who is watched.
+        member: the member to measure.
     """
 
     def __init__(self, member: Member) -> None:
@@ -55,17 +55,17 @@ class Measurements:
         """Return the peak resident memory between two times."""
         return max(size for at, size in self._memory if after <= at <= before)
 
-    def stood_still_s(self, after: float, before: float) -> float:
+    def paused_s(self, after: float, before: float) -> float:
         """Return how long the machine paused this process and the member between two times."""
         waited = [waited for at, waited in self._waited if after <= at <= before] or [0.0]
         return sum(late for at, late in self._late if after <= at <= before) + waited[-1] - waited[0]
 
     def _watch(self) -> None:
-        asked = time.monotonic()
+        slept_at = time.monotonic()
         while not self._over.wait(_TICK_S):
             now = time.monotonic()
-            self._late.append((now, max(0.0, now - asked - _TICK_S)))
-            asked = now
+            self._late.append((now, max(0.0, now - slept_at - _TICK_S)))
+            slept_at = now
             try:
                 resident = int(self._statm.read_text(encoding="ascii").split()[1]) * _PAGE_BYTES
             except OSError:
@@ -78,7 +78,7 @@ class Measurements:
 def stated_ceiling_bytes(world: World, *, partitions: int, largest: str) -> int:
     """Return the memory ceiling that `check` prints for a world's configuration."""
     command = [sys.executable, "-m", "consumer", "check", "--config", str(world.config), "--format", "json"]
-    said = subprocess.run(
+    result = subprocess.run(
         [*command, "--partitions", str(partitions), "--largest-record", largest],
         cwd=Path(__file__).parents[2],
         env={name: value for name, value in os.environ.items() if not name.startswith("COVERAGE")},
@@ -86,8 +86,8 @@ def stated_ceiling_bytes(world: World, *, partitions: int, largest: str) -> int:
         check=False,
         timeout=300,
     )
-    assert said.returncode == 0, said.stdout.decode()
-    total: int = json.loads(said.stdout)["memory"]["total_bytes"]
+    assert result.returncode == 0, result.stdout.decode()
+    total: int = json.loads(result.stdout)["memory"]["total_bytes"]
     return total
 
 

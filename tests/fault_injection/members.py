@@ -32,13 +32,13 @@ class JournaledMember(Member):
         self._lines: list[Line] = []
         self._read_to = 0
         self._assigned: set[tuple[str, int]] = set()
-        wrong = ("--bug", bug) if bug else ()
-        program = ("tests.fault_injection.composed_member", "--journal", str(self._journal), *wrong, "--")
+        bug_options = ("--bug", bug) if bug else ()
+        program = ("tests.fault_injection.composed_member", "--journal", str(self._journal), *bug_options, "--")
         self.started = time.monotonic()
         super().__init__(world.config, world.folder / f"{name}.log", *options, program=program, listens=True)
 
     def send_command(self, line: str) -> None:
-        """Write a line to its standard input: `kill POINT`, `census` or `memory`."""
+        """Write a line to its standard input: `kill POINT`, `freeze`, `census` or `memory`."""
         stdin = self.process.stdin
         assert stdin is not None
         stdin.write(line.encode() + b"\n")

@@ -1,9 +1,9 @@
-"""Does memory grow? The median slope of its samples, and the rise from the first to the last of them.
+"""Memory growth of a process: the median slope of its samples, and the rise from the first to the last of them.
 
-A leak goes on: it lifts every later sample above every earlier one. A pool that found its size once makes one step, and
-then stays. The median of the slopes between every two windows (Theil and Sen's) sees the first and is not moved by
-the second, nor by peaks; the rise sees a step, too, however late it came. The larger of the two is judged, with nothing
-taken off for doubt.
+A leak continues: every later sample is above every earlier one. A pool that reaches its size makes one step and then
+stays. The median of the slopes between every two windows (the Theil-Sen estimator) shows a leak, and ignores peaks and
+a step. The rise shows a step as well, however late it comes. The larger of the two is compared with the bound, without
+a tolerance.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from itertools import combinations
 from statistics import median
 
 _WINDOW_S = 10.0
-"""Samples are grouped by windows: neighbours are not independent."""
+"""Samples are grouped into windows, because neighbouring samples are not independent."""
 
 _END_S = 60.0
-"""The rise is measured between the first and the last part of this length: long enough for busy and idle moments."""
+"""The rise is measured between a first and a last part of this length. Each has busy and idle moments."""
 
 Sample = tuple[float, float]
 """Seconds, MiB."""
@@ -28,8 +28,8 @@ class Slope:
     """Growth of memory, in MiB per hour.
 
     Attributes:
-        steady: what most pairs of windows agree on.
-        rise: from the first minute's median to the last's.
+        steady: median of the slopes between all pairs of windows.
+        rise: slope from the median of the first minute to that of the last.
     """
 
     steady: float
@@ -37,7 +37,7 @@ class Slope:
 
     @property
     def worst(self) -> float:
-        """The larger of the two; it is compared with the bound."""
+        """The larger of the two, to be compared with the bound."""
         return max(self.steady, self.rise)
 
 
@@ -45,13 +45,13 @@ def slope(samples: Sequence[Sample]) -> Slope:
     """Return the growth of memory.
 
     Args:
-        samples: in the order of time.
+        samples: ordered by time.
 
     Raises:
-        ValueError: they tell of less than two minutes.
+        ValueError: the samples cover less than two minutes.
     """
     if not samples or samples[-1][0] - samples[0][0] < 2 * _END_S:
-        raise ValueError("a slope needs samples of two minutes")
+        raise ValueError("samples cover less than two minutes")
     windows: dict[int, list[Sample]] = {}
     for at, mib in samples:
         windows.setdefault(int((at - samples[0][0]) // _WINDOW_S), []).append((at, mib))

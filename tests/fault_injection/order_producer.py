@@ -17,15 +17,15 @@ class OrderProducer(Shop):
     """The only producer of a world's topic.
 
     Args:
-        world: whose topic it is.
-        seed: of what its customers do.
-        customers: how many there are, each a key.
+        world: has the topic.
+        seed: reproduces the records.
+        customers: number of customers, each with its own key.
     """
 
     def __init__(self, world: World, seed: int, *, customers: int = 200) -> None:
         super().__init__(world.topic, world.partitions, world.pipelines, random.Random(seed), customers=customers)
         self._world = world
-        self._produced = 0
+        self._produced_count = 0
 
     def orders(self, count: int, **like: Any) -> list[ProducedRecord]:  # noqa: ANN401 - each of its own type
         """Create orders owed to every destination, produce and return them; `like` is passed to `order`."""
@@ -35,20 +35,20 @@ class OrderProducer(Shop):
 
     def produce(self) -> list[ProducedRecord]:
         """Produce the records that were created but not produced yet, and return them."""
-        made = self.records[self._produced :]
-        self._produced = len(self.records)
-        kafka_io.produce(self._world.broker, self._world.topic, made)
-        return made
+        new = self.records[self._produced_count :]
+        self._produced_count = len(self.records)
+        kafka_io.produce(self._world.broker, self._world.topic, new)
+        return new
 
     def missing(self, *names: str) -> dict[str, set[str]]:
-        """Return, by server, the ids that it must have stored and has not; for `servers`, or all."""
-        held = {name: self._world.servers[name].stored_ids() for name in names or self._world.servers}
-        due: dict[str, set[str]] = {name: set() for name in held}
-        for record in self.records[: self._produced]:
+        """Return, by server, the ids owed to it that it has not stored; for the servers in `names`, or all."""
+        stored = {name: self._world.servers[name].stored_ids() for name in names or self._world.servers}
+        due: dict[str, set[str]] = {name: set() for name in stored}
+        for record in self.records[: self._produced_count]:
             for one in record.owed:
-                if one.cause is None and one.destination in due and one.stored_id not in held[one.destination]:
+                if one.cause is None and one.destination in due and one.stored_id not in stored[one.destination]:
                     due[one.destination].add(one.stored_id)
-        return {name: names for name, names in due.items() if names}
+        return {name: ids for name, ids in due.items() if ids}
 
     def wait_until_delivered(self, *names: str, within_s: float = _WITHIN_S) -> None:
         """Wait until these servers, or all, have stored everything owed to them."""

@@ -26,17 +26,17 @@ class OwnKafka(ApacheBroker):
     """A broker with an authorizer that allows everything without a deny rule, and a second listener.
 
     Attributes:
-        front_bootstrap: where members reach the second listener, through what `front` puts before it.
+        proxy_bootstrap: address of the proxy, for clients of the second listener.
     """
 
     def __init__(self, folder: Path) -> None:
-        self._front, self._behind = free_port(), free_port()
-        self.front_bootstrap = f"127.0.0.1:{self._front}"
-        super().__init__(folder, front=(self._behind, self._front), more=_AUTHORIZER)
+        self._proxy_port, self._listener_port = free_port(), free_port()
+        self.proxy_bootstrap = f"127.0.0.1:{self._proxy_port}"
+        super().__init__(folder, front=(self._listener_port, self._proxy_port), more=_AUTHORIZER)
 
-    def front(self) -> KafkaProxy:
+    def proxy(self) -> KafkaProxy:
         """Return a proxy before the second listener."""
-        return KafkaProxy(self._front, self._behind)
+        return KafkaProxy(self._proxy_port, self._listener_port)
 
     def deny_writing(self, topic: str) -> None:
         """Deny writing to a topic; everything else stays allowed."""
@@ -47,12 +47,12 @@ class OwnKafka(ApacheBroker):
             # A topic with any rule denies everything else, unless a rule allows it.
             AclBinding(Resource.TOPIC, topic, Pattern.LITERAL, "User:ANONYMOUS", "*", *everything),
         ]
-        for answer in admin.create_acls(bindings).values():
-            answer.result(_WITHIN_S)
+        for future in admin.create_acls(bindings).values():
+            future.result(_WITHIN_S)
 
     def allow_writing(self, topic: str) -> None:
         """Allow writing again."""
         admin = AdminClient(self.client())
         denied = AclBindingFilter(Resource.TOPIC, topic, Pattern.LITERAL, *_WRITING)
-        for answer in admin.delete_acls([denied]).values():
-            answer.result(_WITHIN_S)
+        for future in admin.delete_acls([denied]).values():
+            future.result(_WITHIN_S)

@@ -30,8 +30,8 @@ class Report:
 
     Attributes:
         repeated: arrivals of deliveries that had arrived before.
-        unheard: repeats allowed only because the sender noted that it got no response in time.
-        longest_pause_s: by destination, the longest time without an arrival while records came.
+        repeated_without_response: repeats allowed only because a member recorded that it got no response in time.
+        longest_pause_s: by destination, the longest time between two arrivals.
         complaints: every violation; the run passes only if there is none.
     """
 
@@ -40,13 +40,13 @@ class Report:
     seconds: float
     records: int
     deliveries: int
-    letters: int
+    dead_letters: int
     faults: dict[str, Count]
     lost: int
     order_violations: int
     wrongly_dead_lettered: int
     repeated: int
-    unheard: int
+    repeated_without_response: int
     crashes: list[Repeats]
     longest_pause_s: dict[str, float]
     peak_memory_mib: float
@@ -62,14 +62,14 @@ class Report:
 
     def _lines(self) -> Iterator[str]:
         yield f"seed {self.seed}, {self.broker}, {self.seconds:.0f} s"
-        yield f"{self.records} records, {self.deliveries} deliveries, {self.letters} dead letters owed"
+        yield f"{self.records} records, {self.deliveries} deliveries, {self.dead_letters} dead letters owed"
         yield f"{sum(one.struck for one in self.faults.values())} faults (struck, hits, without a hit, extended):"
         for kind, one in sorted(self.faults.items()):
             yield f"  {kind:34} {one.struck:4} {one.hits:6} {one.missed:4} {one.extended:4}"
         yield f"lost {self.lost}, out of order {self.order_violations}"
         yield f"wrongly dead-lettered {self.wrongly_dead_lettered}, delivered more than once {self.repeated} "
-        yield f"({self.unheard} of these because a response was lost although the server sent it)"
-        yield f"crashes: {len(self.crashes)}; delivered again after each, of those delivered above the commits:"
+        yield f"({self.repeated_without_response} of these because a response was lost although the server sent it)"
+        yield f"crashes: {len(self.crashes)}; deliveries repeated after each, of those above the committed offsets:"
         for crash in self.crashes:
             yield f"  {crash.crash:34} {crash.again:5} of {crash.bound}"
         pauses = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in self.longest_pause_s.items())
@@ -82,36 +82,36 @@ class Report:
 
 
 def run(storm: Storm, faults: Sequence[Fault], seed: int, seconds: float) -> Report:
-    """Return the report of a finished storm. Every kind in `faults` must have hit."""
+    """Return the report of a finished storm. A kind in `faults` without hits is a complaint."""
     evidence = gather(storm.world, killed_at=tuple(crash.at for crash in storm.counts.crashes))
-    wrong, unheard = judge_and_count(storm.shop, evidence, storm.members.journals)
-    crashes, beyond = repeats(storm.counts.crashes, storm.shop, evidence)
-    tally = storm.counts
+    violations, repeated_without_response = judge_and_count(storm.shop, evidence, storm.members.journals)
+    crashes, committed_again = repeats(storm.counts.crashes, storm.shop, evidence)
+    counts = storm.counts
     return Report(
         seed=seed,
         broker=storm.broker.origin,
         seconds=seconds,
         records=len(storm.shop.records),
         deliveries=sum(one.cause is None for one in storm.shop.owed),
-        letters=sum(one.cause is not None for one in storm.shop.owed),
+        dead_letters=sum(one.cause is not None for one in storm.shop.owed),
         faults={
-            kind: Count(tally.struck[kind], tally.hits[kind], tally.missed[kind], tally.extended[kind])
-            for kind in tally.struck
+            kind: Count(counts.struck[kind], counts.hits[kind], counts.missed[kind], counts.extended[kind])
+            for kind in counts.struck
         },
-        lost=_count(wrong, "lost: "),
-        order_violations=_count(wrong, "order: "),
-        wrongly_dead_lettered=_count(wrong, "unexpected dead letter"),
+        lost=_count(violations, "lost: "),
+        order_violations=_count(violations, "order: "),
+        wrongly_dead_lettered=_count(violations, "unexpected dead letter"),
         repeated=sum(_repeated(evidence, name) for name in evidence.arrivals),
-        unheard=unheard,
+        repeated_without_response=repeated_without_response,
         crashes=crashes,
         longest_pause_s={name: _longest_pause(evidence, name) for name in evidence.arrivals},
         peak_memory_mib=storm.members.peak_mib,
-        complaints=[*tally.complaints, *wrong, *beyond, *faults_without_hits(faults, tally.hits)],
+        complaints=[*counts.complaints, *violations, *committed_again, *faults_without_hits(faults, counts.hits)],
     )
 
 
 def faults_without_hits(faults: Sequence[Fault], hits: Mapping[str, int]) -> list[str]:
-    """Return a complaint for every kind without hits: it proved nothing."""
+    """Return a complaint for every kind without hits: such a run proves nothing about it."""
     return [f"{kind} never hit anything" for kind in sorted({fault.kind for fault in faults}) if not hits.get(kind)]
 
 

@@ -15,12 +15,12 @@ OUTAGE_S = float(_LONG_S or 11)
 """Duration of an outage: slightly longer than the poll interval by default, any duration in the long run."""
 SHORT_POLL_INTERVAL: Mapping[str, Any] = {
     "max.poll.interval.ms": 10_000,
-    "socket.timeout.ms": 5000,  # so much of it may go to a commit, and `DRAIN_S` to a drain
+    "socket.timeout.ms": 5000,  # a commit may take this much of the poll interval, and a drain `DRAIN_S`
 }
 DRAIN_S = 3.0
 
 
-def stay_out(since: float) -> None:
+def wait_out_outage(since: float) -> None:
     """In the long run, wait until an outage that began at `since` has lasted its full duration."""
     if _LONG_S is not None:
         time.sleep(max(0.0, since + OUTAGE_S - time.monotonic()))  # the duration is what is tested
@@ -37,15 +37,15 @@ def change(
     """Rewrite a world's configuration with other settings; call it before a member starts.
 
     Args:
-        world: whose file it is.
+        world: the world with the file.
         kafka: librdkafka properties.
-        budgets: limits of time and room.
+        budgets: limits of time and memory.
         every: settings of every destination.
-        destinations: settings of one destination, by its name; they win over `every`.
+        destinations: settings of one destination, by its name; they override `every`.
     """
-    said = json.loads(world.config.read_text(encoding="utf-8"))
-    said["kafka"] |= kafka or {}
-    said["budgets"] |= budgets or {}
-    for name, options in said["destinations"].items():
+    config = json.loads(world.config.read_text(encoding="utf-8"))
+    config["kafka"] |= kafka or {}
+    config["budgets"] |= budgets or {}
+    for name, options in config["destinations"].items():
         options |= {**(every or {}), **(destinations or {}).get(name, {})}
-    world.config.write_text(json.dumps(said, indent=1), encoding="utf-8")
+    world.config.write_text(json.dumps(config, indent=1), encoding="utf-8")

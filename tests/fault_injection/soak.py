@@ -1,8 +1,8 @@
-"""`make soak`: ten minutes of faults, and two members that faults do not touch. Do these leak anything?
+"""`make soak`: ten minutes of faults, and two members that are not struck themselves. Do these two leak?
 
-Once every kind of fault that meets them has met them, and their pools have grown to it, their memory is sampled each
-second: what is resident, and what their allocators say is in use. Before and after, when nothing is open, each counts
-what it holds: tasks, threads, sockets and other descriptors.
+A warm-up exposes the two to every fault of servers and brokers, so that their pools reach their final size. Then their
+memory is sampled every second: resident memory, and memory in use according to their allocators. Before and after the
+measurement, while no record is open, each counts its tasks, threads, sockets and other descriptors.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from tests.fault_injection import at_kafka, at_servers, report
 from tests.fault_injection.catalogue import deck
 from tests.fault_injection.members import JournaledMember, Line
 from tests.fault_injection.memory_slope import slope
-from tests.fault_injection.storm import Storm, seldom_collected
+from tests.fault_injection.storm import Storm, collect_garbage_rarely
 from tests.fault_injection.storm_counts import StormOptions
 from tests.kafka_clusters.apache import ApacheBroker, ApacheKafkaError
 from tests.kafka_clusters.jars import NoJarsError
 
-_MORE_THAN_ENOUGH = 2000
+_MORE_FAULTS_THAN_TIME = 2000
 _RATE_PER_S = 120.0
 """Records per partition before measuring begins. A ledger grows until it first drops ended records."""
 
@@ -34,11 +34,11 @@ _QUIET_S = 5.0
 _TRIES = 6
 _SHORTEST_MIN = 5.0
 _WARM_S = 150.0
-_FIRST = (*at_kafka.FAULTS, *at_kafka.FAULTS, *at_servers.FAULTS)
-"""What the anchors meet before the measuring begins: every fault but those of other members, and the brokers' twice.
+_WARM_UP = (*at_kafka.FAULTS, *at_kafka.FAULTS, *at_servers.FAULTS)
+"""The faults of the warm-up: all faults of servers, and those of brokers twice.
 
-A process grows to what it holds when a fault meets it at the worst time, and keeps those pages: an hour later as well,
-and no more of them. Measured from before the first absence of the broker, that growth would look like a leak.
+A process grows to its need during the worst fault, and keeps those pages: an hour later it has the same number. A
+measurement that began before the first broker outage would report this growth as a leak.
 """
 
 RESIDENT_MIB_PER_H = 30.0
@@ -53,21 +53,21 @@ _CONNECTIONS = 15
 _THREADS = 2
 """A Kafka client has a thread per broker address; those of the bootstrap address come and go."""
 
-_ENDS = 2
+_PIPES_PER_THREAD = 2
 """Each of these threads has a pipe to wake it."""
 
 _POOLS = ("asyncio_", "uvloop_", "ThreadPoolExecutor")
 """Threads of pools of fixed size: they start on demand and stay."""
 
-_SPARE = {"socket": _CONNECTIONS, "pipe": _THREADS * _ENDS}
+_FLUCTUATION = {"socket": _CONNECTIONS, "pipe": _THREADS * _PIPES_PER_THREAD}
 
 
 class Soak(Storm):
     """A storm that measures the members without faults."""
 
-    def __init__(self, broker: ApacheBroker, folder: Path, dice: Random) -> None:
-        options = StormOptions(members=2, anchors=2, rate_per_s=_RATE_PER_S, trouble_every=300)
-        super().__init__(broker, folder, dice, options, lambda said: print(said, flush=True))
+    def __init__(self, broker: ApacheBroker, folder: Path, random: Random) -> None:
+        options = StormOptions(members=2, anchors=2, rate_per_s=_RATE_PER_S, bad_records_every=300)
+        super().__init__(broker, folder, random, options, lambda line: print(line, flush=True))
         self._sampled = 0.0
 
     def sample(self) -> None:
@@ -81,7 +81,7 @@ class Soak(Storm):
 
     def count(self) -> dict[str, Line]:
         """Wait until nothing is in flight, then let these members count tasks, threads and descriptors."""
-        self.wait_for_the_rest()
+        self.wait_for_deliveries()
         time.sleep(_QUIET_S)  # no event reports that the other end closed a connection
         return {member.name: member.census() for member in self.members.anchors}
 
@@ -94,14 +94,14 @@ class Soak(Storm):
 
 
 def grown(before: Line, after: Line) -> Iterator[str]:
-    """Yield what a member has more of than before, beyond the known fluctuation."""
+    """Yield the counts that rose by more than the known fluctuation."""
     if after["tasks"] > before["tasks"]:
         yield f"tasks: {before['tasks']}, then {after['tasks']}"
     if _threads(after) > _threads(before) + _THREADS:
         yield f"threads: {_threads(before)}, then {_threads(after)}"
     for kind, count in after["descriptors"].items():
         had = before["descriptors"].get(kind, 0)
-        if count > had + _SPARE.get(kind, 0):
+        if count > had + _FLUCTUATION.get(kind, 0):
             yield f"descriptors ({kind}): {had}, then {count}"
 
 
@@ -111,40 +111,40 @@ def _threads(line: Line) -> int:
 
 
 def _run(soak: Soak, minutes: float, seed: int) -> list[str]:
-    """Run for this long, print the measurements, and return the complaints."""
-    began, dice = time.monotonic(), report.seeds(seed)[0]
+    """Run for `minutes`, print the measurements, and return the complaints."""
+    began, random = time.monotonic(), report.seeds(seed)[0]
     ends = began + minutes * 60
     soak.start()
-    soak.strike(dice.sample(_FIRST, len(_FIRST)), minutes * 60 / 2)
-    soak.strike(deck(_MORE_THAN_ENOUGH, dice), began + _WARM_S - time.monotonic(), all_of_them=False)
+    soak.strike(random.sample(_WARM_UP, len(_WARM_UP)), minutes * 60 / 2)
+    soak.strike(deck(_MORE_FAULTS_THAN_TIME, random), began + _WARM_S - time.monotonic(), must_start_all=False)
     before = soak.count()
     anchors, measured_from = [*soak.members.anchors], time.monotonic()
-    soak.strike(deck(_MORE_THAN_ENOUGH, dice), ends - measured_from, all_of_them=False)
+    soak.strike(deck(_MORE_FAULTS_THAN_TIME, random), ends - measured_from, must_start_all=False)
     measured_to = time.monotonic()
     after = soak.count_again(before)
     soak.shut_down()
     found = report.run(soak, (), seed, time.monotonic() - began)
     print(found.text())
-    wrong = [*found.complaints]
+    complaints = [*found.complaints]
     for member in anchors:
-        noted = [line for line in member.journal("memory") if measured_from <= line["at"] <= measured_to]
-        wrong += _judged(member, noted)
+        lines = [line for line in member.journal("memory") if measured_from <= line["at"] <= measured_to]
+        complaints += _memory_complaints(member, lines)
         for when, census in (("before", before[member.name]), ("after", after[member.name])):
             print(f"  {when}: {census['tasks']} tasks, {_threads(census)} threads, {census['descriptors']}")
-        wrong += [f"{member.name} keeps more {one}" for one in grown(before[member.name], after[member.name])]
-        come: Counter[str] = Counter(after[member.name]["names"]) - Counter(before[member.name]["names"])
-        if come:
-            print(f"  new threads: {dict(come)}")
-    return wrong
+        complaints += [f"{member.name} leaked {one}" for one in grown(before[member.name], after[member.name])]
+        new: Counter[str] = Counter(after[member.name]["names"]) - Counter(before[member.name]["names"])
+        if new:
+            print(f"  new threads: {dict(new)}")
+    return complaints
 
 
-def _judged(member: JournaledMember, noted: list[Line]) -> Iterator[str]:
+def _memory_complaints(member: JournaledMember, lines: list[Line]) -> Iterator[str]:
     """Print a member's memory growth, and yield complaints."""
     for what, field, bound in (
         ("resident", "resident_mib", RESIDENT_MIB_PER_H),
         ("in use", "in_use_mib", IN_USE_MIB_PER_H),
     ):
-        samples = [(line["at"], line[field]) for line in noted if line[field] is not None]
+        samples = [(line["at"], line[field]) for line in lines if line[field] is not None]
         if not samples:
             print(f"{member.name}: {what}: not reported by this C library (glibc reports it since 2.33)")
             continue
@@ -161,12 +161,12 @@ def _judged(member: JournaledMember, noted: list[Line]) -> Iterator[str]:
 def main() -> int:
     """Run the soak; return 1 if anything grew or a check failed."""
     parser = argparse.ArgumentParser(prog="python -m tests.fault_injection.soak", description=__doc__)
-    parser.add_argument("--minutes", type=float, default=10.0, help="how long (default: 10; at least 5)")
+    parser.add_argument("--minutes", type=float, default=10.0, help="duration (default: 10; at least 5)")
     parser.add_argument("--seed", type=int, default=Random().randrange(10**6), help="default: a new one, printed")
     args = parser.parse_args()
     if args.minutes < _SHORTEST_MIN:
-        parser.error(f"--minutes: at least {_SHORTEST_MIN:g}: every fault runs once before measuring begins")
-    seldom_collected()
+        parser.error(f"--minutes: must be at least {_SHORTEST_MIN:g}, because a warm-up with every fault comes first")
+    collect_garbage_rarely()
     print(f"python -m tests.fault_injection.soak --minutes {args.minutes:g} --seed {args.seed}", flush=True)
     with tempfile.TemporaryDirectory(prefix="soak-") as temporary:
         folder = Path(temporary)
@@ -175,17 +175,17 @@ def main() -> int:
         try:
             broker = ApacheBroker(folder / "kafka")
         except (NoJarsError, ApacheKafkaError) as reason:
-            print(f"a broker that may be stopped and killed is needed: {reason}", file=sys.stderr)
+            print(f"no Apache Kafka to stop and kill: {reason}", file=sys.stderr)
             return 1
         try:
             with Soak(broker, folder / "world", report.seeds(args.seed)[1]) as soak:
-                wrong = _run(soak, args.minutes, args.seed)
+                complaints = _run(soak, args.minutes, args.seed)
         finally:
             broker.close()
-    for one in wrong:
+    for one in complaints:
         print(f"WRONG: {one}")
-    print("not flat" if wrong else "flat, and nothing kept")
-    return 1 if wrong else 0
+    print("a leak or a violation was found" if complaints else "memory is flat, and nothing leaked")
+    return 1 if complaints else 0
 
 
 if __name__ == "__main__":

@@ -13,18 +13,18 @@ class StormOptions:
     """Options of a storm.
 
     Attributes:
-        members: at work at any time, give or take one, that faults may meet.
-        anchors: members besides, that none may touch.
-        rate_per_s: records a second.
-        trouble_every: a record of every bad kind each so many records.
-        settle: how often, of ten times, the group is let come to rest after a fault of its members.
+        members: number of members that faults may strike; one more or less runs at times.
+        anchors: number of further members that no fault may strike.
+        rate_per_s: records per second.
+        bad_records_every: after this many records, one record of every bad kind follows.
+        settle_in_10: how often, out of ten faults of members, the group may settle before the next such fault.
     """
 
     members: int = 3
     anchors: int = 0
     rate_per_s: float = 50.0
-    trouble_every: int = 150
-    settle: int = 5
+    bad_records_every: int = 150
+    settle_in_10: int = 5
 
 
 @dataclass(slots=True)

@@ -14,28 +14,28 @@ class StormMembers:
     """All present and past members.
 
     Args:
-        world: theirs.
-        dice: choose whom a fault meets.
-        complain: told what should not have happened.
+        world: the world that they run in.
+        random: chooses the member for a fault.
+        complain: receives a description of each unexpected event.
 
     Attributes:
-        anchors: members that no fault may touch: what is measured over a long time is measured at these.
-        members: the others that are at work.
-        peak_mib: the most memory that any member at work has had.
+        anchors: running members that no fault may strike, for measurements over a long time.
+        members: all other running members.
+        peak_mib: the highest memory that any running member has used so far.
     """
 
-    def __init__(self, world: World, dice: Random, complain: Callable[[str], None]) -> None:
+    def __init__(self, world: World, random: Random, complain: Callable[[str], None]) -> None:
         self.anchors: list[JournaledMember] = []
         self.members: list[JournaledMember] = []
         self.peak_mib = 0.0
         self._all: list[JournaledMember] = []
-        self._leaving: list[JournaledMember] = []
+        self._shutting_down: list[JournaledMember] = []
         self._world = world
-        self._dice = dice
+        self._random = random
         self._complain = complain
 
     @property
-    def living(self) -> list[JournaledMember]:
+    def running(self) -> list[JournaledMember]:
         """The running members."""
         return [*self.anchors, *self.members]
 
@@ -49,9 +49,9 @@ class StormMembers:
         """The journals of all members."""
         return [member.journal() for member in self._all]
 
-    def one(self) -> JournaledMember:
+    def choose(self) -> JournaledMember:
         """Choose a member for a fault."""
-        return self._dice.choice(self.members)
+        return self._random.choice(self.members)
 
     def start_one(self) -> JournaledMember:
         """Start a member."""
@@ -60,67 +60,68 @@ class StormMembers:
         self.members.append(member)
         return member
 
-    def anchor(self) -> None:
-        """Start a member that faults do not touch."""
+    def start_anchor(self) -> None:
+        """Start a member that no fault may strike."""
         member = self.start_one()
         self.members.remove(member)
         self.anchors.append(member)
 
-    def forget(self, member: JournaledMember) -> JournaledMember:
-        """Expect a member to end: from now on its end is no complaint."""
+    def expect_end(self, member: JournaledMember) -> JournaledMember:
+        """Expect the end of a member: from now on it is no complaint."""
         self.members.remove(member)
         return member
 
     def shut_down(self, member: JournaledMember) -> None:
         """Send a member SIGTERM without waiting; it must exit with 0."""
-        for whose in (self.members, self.anchors):
-            if member in whose:
-                whose.remove(member)
-        member.port  # noqa: B018 - before it is there, nobody in the process listens to signals
+        for members in (self.members, self.anchors):
+            if member in members:
+                members.remove(member)
+        member.port  # noqa: B018 - waits for the port: before that, the process does not handle SIGTERM
         member.terminate()
-        self._leaving.append(member)
+        self._shutting_down.append(member)
 
     def shut_down_all(self) -> None:
         """Check the accounting of all members, then shut them down."""
-        for member in self.living:
+        for member in self.running:
             for wrong in accounting.mismatches(member.status()):
                 self._complain(f"{member.name}: {wrong}")
-        for member in self.living:
+        for member in self.running:
             self.shut_down(member)
 
     def all_ended(self) -> bool:
         """Return True if no member is still shutting down."""
-        return not self._leaving
+        return not self._shutting_down
 
     def refresh(self) -> None:
         """Check all members: unexpected ends, exit codes and memory."""
-        for member in [one for one in self._leaving if one.process.poll() is not None]:
-            self._leaving.remove(member)
+        for member in [one for one in self._shutting_down if one.process.poll() is not None]:
+            self._shutting_down.remove(member)
             if member.process.returncode != 0:
-                self._ended(member, "asked to leave")
-        for member in [one for one in self.living if one.process.poll() is not None]:
-            self._ended(member, "by itself")
+                self._complain_of_end(member, "after SIGTERM")
+        for member in [one for one in self.running if one.process.poll() is not None]:
+            self._complain_of_end(member, "unexpectedly")
             (self.members if member in self.members else self.anchors).remove(member)
             self.start_one()
-        self.peak_mib = max([self.peak_mib, *(member.memory_mib()[1] for member in self.living)])
+        self.peak_mib = max([self.peak_mib, *(member.memory_mib()[1] for member in self.running)])
 
-    def _ended(self, member: JournaledMember, how: str) -> None:
-        self._complain(f"{member.name} ended {how} with {member.process.returncode}\n{member.log_tail(5)}")
+    def _complain_of_end(self, member: JournaledMember, how: str) -> None:
+        code = member.process.returncode
+        self._complain(f"{member.name} ended {how} with exit code {code}\n{member.log_tail(5)}")
 
-    def settled(self) -> bool:
+    def fully_assigned(self) -> bool:
         """Return True if the running members have every partition of every pipeline assigned."""
-        held: set[tuple[str, int]] = set()
-        for member in self.living:
-            held |= member.assigned_partitions()
-        return len(held) == len(self._world.pipelines) * self._world.partitions
+        assigned: set[tuple[str, int]] = set()
+        for member in self.running:
+            assigned |= member.assigned_partitions()
+        return len(assigned) == len(self._world.pipelines) * self._world.partitions
 
-    def open(self) -> Iterator[int]:
+    def open_records(self) -> Iterator[int]:
         """Return the number of open records, by member and pipeline."""
-        for member in self.living:
+        for member in self.running:
             for pipeline in member.status().values():
                 yield pipeline["records"]["open"]
 
-    def end(self) -> None:
+    def kill_all(self) -> None:
         """Kill every member that still runs."""
         for member in self._all:
             member.__exit__(None, None, None)

@@ -18,24 +18,24 @@ class RecordStream:
     """Produces the shop's records.
 
     Args:
-        broker: whose topic; it may be away for a while.
-        shop: makes the records.
-        rate_per_s: records a second.
-        trouble_every: a record of every bad kind each so many records.
+        broker: has the topic; it may be unavailable for a while.
+        shop: creates the records.
+        rate_per_s: records per second.
+        bad_records_every: after this many records, one record of every bad kind follows.
     """
 
-    def __init__(self, broker: Broker, shop: Shop, rate_per_s: float, trouble_every: int) -> None:
+    def __init__(self, broker: Broker, shop: Shop, rate_per_s: float, bad_records_every: int) -> None:
         self._shop = shop
         self._rate_per_s = rate_per_s
-        self._trouble_every = trouble_every
-        self._since_trouble = 0
-        self._made = 0.0
-        self._looked = time.monotonic()
-        self._wrong: list[str] = []
+        self._bad_records_every = bad_records_every
+        self._since_bad_records = 0
+        self._due = 0.0
+        self._produced_at = time.monotonic()
+        self._wrong_offsets: list[str] = []
         self._finished = False
         # Idempotence keeps offsets as they were made: a record repeated after a lost response is written once.
         patient = broker.client(enable_idempotence=True, linger_ms=5, message_timeout_ms=120_000)
-        self._producer = Producer({**patient, "log_level": 0})  # a broker that is away is expected
+        self._producer = Producer({**patient, "log_level": 0})  # an unavailable broker is expected
 
     def produce_due(self) -> None:
         """Produce the records due by now; nothing after `finish`."""
@@ -43,18 +43,18 @@ class RecordStream:
             return
         now = time.monotonic()
         # After a pause of this process the stream continues; it does not catch up.
-        self._made += min(1.0, now - self._looked) * self._rate_per_s
-        self._looked = now
-        count, self._made = int(self._made), self._made % 1
-        self._since_trouble += count
+        self._due += min(1.0, now - self._produced_at) * self._rate_per_s
+        self._produced_at = now
+        count, self._due = int(self._due), self._due % 1
+        self._since_bad_records += count
         if count:
-            self.live(count)
-        if self._since_trouble >= self._trouble_every:
-            self._since_trouble = 0
+            self.produce_ordinary(count)
+        if self._since_bad_records >= self._bad_records_every:
+            self._since_bad_records = 0
             self.produce_bad_records()
         self._producer.poll(0)
 
-    def live(self, count: int) -> None:
+    def produce_ordinary(self, count: int) -> None:
         """Produce ordinary records now."""
         self._send(lambda: self._shop.ordinary(count))
 
@@ -79,16 +79,16 @@ class RecordStream:
     def _reporter(self, sent: ProducedRecord) -> Callable[[KafkaError | None, Message], None]:
         def report(error: KafkaError | None, message: Message) -> None:
             if error is not None or message.offset() != sent.offset:
-                self._wrong.append(f"{sent.kind} got offset {message.offset()}, not {sent.offset}: {error}")
+                self._wrong_offsets.append(f"{sent.kind} got offset {message.offset()}, not {sent.offset}: {error}")
 
         return report
 
     def resume(self) -> None:
         """Continue after `finish`."""
-        self._finished, self._looked = False, time.monotonic()
+        self._finished, self._produced_at = False, time.monotonic()
 
     def finish(self) -> None:
         """Stop producing, and wait until the broker has acknowledged everything."""
         self._finished = True
         assert self._producer.flush(_FLUSH_WITHIN_S) == 0, "not everything was produced"
-        assert not self._wrong, self._wrong[:3]
+        assert not self._wrong_offsets, self._wrong_offsets[:3]

@@ -1,4 +1,4 @@
-"""A real member in a storm of faults that are full of canaries says none of them, anywhere."""
+"""A real member writes no canary to any output, in a storm of faults that are full of canaries."""
 
 from __future__ import annotations
 
@@ -22,33 +22,38 @@ from tests.fault_injection.faulty_registry import NEVER, REGISTERED, UNUSABLE, R
 from tests.kafka_clusters import Broker
 
 FIELD, KEY, HEADER = "canary.field-51c2", "canary.key-9d01@example.com", "canary.header-77aa"
-ANSWERED, AHEAD = "canary.answer-2b40", "canary.ahead-c8e6"
-DIRECTED, USER, PASSWORD, QUERY = "canary.directive-0a9e", "canary.user-d4d4", "canary.pass-e5b1", "canary.query-1f7a"
-ALL = (FIELD, KEY, HEADER, ANSWERED, AHEAD, REGISTERED, DIRECTED, USER, PASSWORD, QUERY, CANARY)
+IN_RESPONSE, IN_RESPONSE_HEADER = "canary.response-2b40", "canary.response-header-c8e6"
+DIRECTIVE, USER, PASSWORD, QUERY = (
+    "canary.directive-0a9e",
+    "canary.user-d4d4",
+    "canary.pass-e5b1",
+    "canary.query-1f7a",
+)
+ALL = (FIELD, KEY, HEADER, IN_RESPONSE, IN_RESPONSE_HEADER, REGISTERED, DIRECTIVE, USER, PASSWORD, QUERY, CANARY)
 
 HEADERS = {
-    "www-authenticate": f'Basic realm="{AHEAD}"',
-    "location": f"https://{AHEAD}@elsewhere.example/?token={AHEAD}",
-    "set-cookie": f"session={AHEAD}",
-    "x-request-id": AHEAD,
+    "www-authenticate": f'Basic realm="{IN_RESPONSE_HEADER}"',
+    "location": f"https://{IN_RESPONSE_HEADER}@elsewhere.example/?token={IN_RESPONSE_HEADER}",
+    "set-cookie": f"session={IN_RESPONSE_HEADER}",
+    "x-request-id": IN_RESPONSE_HEADER,
 }
 
 
 def echo(status: int, **more: str) -> Action:
-    """Answer with everything that was sent, and with words of one's own."""
+    """Respond with the request's body and further canaries."""
 
-    def answer(incoming: IncomingRequest) -> Respond:
+    def respond(incoming: IncomingRequest) -> Respond:
         sent = incoming.body.decode(errors="replace")
-        said = {"message": f"{ANSWERED}: {sent}", "error": ANSWERED, "reason": ANSWERED, "secret": CANARY}
-        said["errors"] = [{"message": f"{ANSWERED} {KEY} is invalid"}]  # type: ignore[assignment]
-        return Respond(status, {**HEADERS, **more}, json.dumps(said).encode())
+        body = {"message": f"{IN_RESPONSE}: {sent}", "error": IN_RESPONSE, "reason": IN_RESPONSE, "secret": CANARY}
+        body["errors"] = [{"message": f"{IN_RESPONSE} {KEY} is invalid"}]  # type: ignore[assignment]
+        return Respond(status, {**HEADERS, **more}, json.dumps(body).encode())
 
-    return answer  # type: ignore[return-value]
+    return respond  # type: ignore[return-value]
 
 
 def page(status: int) -> Action:
-    """Answer with a page, as a proxy does."""
-    return Respond(status, {**HEADERS, "content-type": "text/html"}, f"<h1>{ANSWERED}</h1>{CANARY} {KEY}".encode())
+    """Respond with an HTML page, as a proxy does."""
+    return Respond(status, {**HEADERS, "content-type": "text/html"}, f"<h1>{IN_RESPONSE}</h1>{CANARY} {KEY}".encode())
 
 
 STORM: Mapping[str, Action] = {
@@ -58,31 +63,33 @@ STORM: Mapping[str, Action] = {
     "302": echo(302),
     "404": echo(404),
     "200 with HTML": page(200),
-    "429": echo(429, **{"retry-after": AHEAD}),
-    "no HTTP": Garbage(f"{ANSWERED} {CANARY}\r\n{KEY}: {AHEAD}\r\n\r\n".encode()),
-    "a false header": Garbage(f"HTTP/1.1 200 OK\r\n{AHEAD} {AHEAD}\r\ncontent-length: x\r\n\r\n".encode()),
+    "429": echo(429, **{"retry-after": IN_RESPONSE_HEADER}),
+    "no HTTP": Garbage(f"{IN_RESPONSE} {CANARY}\r\n{KEY}: {IN_RESPONSE_HEADER}\r\n\r\n".encode()),
+    "invalid header": Garbage(
+        f"HTTP/1.1 200 OK\r\n{IN_RESPONSE_HEADER} {IN_RESPONSE_HEADER}\r\ncontent-length: x\r\n\r\n".encode()
+    ),
     "418": echo(418),
 }
 
 
-def brew(server: Fake) -> list[Rule]:
-    """Let a server answer each of the storm's ways once, and refuse every event that asks for it."""
+def add_rules(server: Fake) -> list[Rule]:
+    """Let a server send each response of the storm once, and refuse every event with the text `refuse-me`."""
     rules = [server.faults.add(action, times=1, name=name) for name, action in STORM.items()]
     return [*rules, server.faults.add(echo(400), when=contains("refuse-me"), name="400")]
 
 
 def configure(world: World, registry: str) -> None:
-    """Put canaries wherever a configuration takes something secret."""
-    said = json.loads(world.config.read_text())
-    said["kafka"] |= {"sasl.username": USER, "sasl.password": PASSWORD, "ssl.key.password": PASSWORD}
-    said["schemas"]["registry"] = {"url": registry, "basic.auth.user.info": f"{USER}:{PASSWORD}"}
-    said["dead_letters"]["connect_headers"] = True
-    said["directives"] = "directives.yaml"
-    world.config.write_text(json.dumps(said))
+    """Put canaries into every secret of the configuration."""
+    config = json.loads(world.config.read_text())
+    config["kafka"] |= {"sasl.username": USER, "sasl.password": PASSWORD, "ssl.key.password": PASSWORD}
+    config["schemas"]["registry"] = {"url": registry, "basic.auth.user.info": f"{USER}:{PASSWORD}"}
+    config["dead_letters"]["connect_headers"] = True
+    config["directives"] = "directives.yaml"
+    world.config.write_text(json.dumps(config))
 
 
 def records(world: World) -> Shop:
-    """Make records that are good, and some of every kind that are not, about one person and many."""
+    """Create good records and bad records of every kind, of one customer and of many."""
     shop = Shop(world.topic, world.partitions, world.pipelines, random.Random(12), customers=8)
     shop.ordinary(30)
     for vip in (False, True):
@@ -101,32 +108,32 @@ def records(world: World) -> Shop:
     shop.ordinary(30)
     for record in shop.records:
         record.headers += [("trace", HEADER.encode()), ("cdp-detail", HEADER.encode()), (HEADER, b"1")]
-        record.timestamp_ms -= LONG_AGO_MS  # one is of a schema that nobody knows: old enough to be sure
+        record.timestamp_ms -= LONG_AGO_MS  # older than the grace period of an unknown schema
     return shop
 
 
 END = "until: '2100-01-01T00:00:00Z'"
-GOOD_DIRECTIVES = f"directives:\n  - {{quarantine: {{topic: TOPIC, key: '{DIRECTED}'}}, {END}, reason: 'as asked'}}"
+GOOD_DIRECTIVES = f"directives:\n  - {{quarantine: {{topic: TOPIC, key: '{DIRECTIVE}'}}, {END}, reason: 'as asked'}}"
 BAD_DIRECTIVES = (
-    f"directives:\n  - {{quarantine: {{topic: TOPIC, key: '{DIRECTED}', keyy: '{DIRECTED}'}}, {END}}}",
-    f"directives:\n  - quarantine: {{topic: TOPIC, key: '{DIRECTED}",
-    f"directives:\n  - quarantine:\n      topic: TOPIC\n     key: {DIRECTED}\n",
-    f"directives:\n  - {{quarantine: {{topic: TOPIC, key: [{DIRECTED}]}}, {END}}}",
-    f"directives:\n  - {{quarantine: {{topic: TOPIC, key: '{DIRECTED}', position: '{DIRECTED}'}}, until: soon}}",
+    f"directives:\n  - {{quarantine: {{topic: TOPIC, key: '{DIRECTIVE}', keyy: '{DIRECTIVE}'}}, {END}}}",
+    f"directives:\n  - quarantine: {{topic: TOPIC, key: '{DIRECTIVE}",
+    f"directives:\n  - quarantine:\n      topic: TOPIC\n     key: {DIRECTIVE}\n",
+    f"directives:\n  - {{quarantine: {{topic: TOPIC, key: [{DIRECTIVE}]}}, {END}}}",
+    f"directives:\n  - {{quarantine: {{topic: TOPIC, key: '{DIRECTIVE}', position: '{DIRECTIVE}'}}, until: soon}}",
 )
 
 
-def direct(member: Member, world: World, said: SearchedOutput) -> None:
-    """Say something right, and then everything wrong, each heard before the next."""
-    heard = ("directives read", *["directives file rejected"] * len(BAD_DIRECTIVES))
+def write_directives(member: Member, world: World, output: SearchedOutput) -> None:
+    """Write a valid directives file, then every invalid one; wait until the member has read each."""
+    expected = ("directives read", *["directives file rejected"] * len(BAD_DIRECTIVES))
     for number, text in enumerate((GOOD_DIRECTIVES, *BAD_DIRECTIVES), start=1):
         (world.folder / "directives.yaml").write_text(text.replace("TOPIC", world.topic))
         member.wait_until(
-            lambda due=heard[:number]: _of_directives(member) == [*due],  # type: ignore[misc]
+            lambda due=expected[:number]: _of_directives(member) == [*due],  # type: ignore[misc]
             180,
-            f"not heard: {heard[:number]}",
+            f"log events missing: {expected[:number]}",
         )
-        said.pages(member)
+        output.pages(member)
 
 
 def _of_directives(member: Member) -> list[str]:
@@ -137,38 +144,38 @@ def _of_directives(member: Member) -> list[str]:
 
 @pytest.mark.timeout(900)
 def test_member_in_a_storm_leaks_no_canary(embedded_broker: Broker, tmp_path: Path) -> None:
-    said, registry = SearchedOutput(), Registry()
+    output, registry = SearchedOutput(), Registry()
     with World(embedded_broker, tmp_path, ISOLATED, partitions=2) as world, registry.running() as url:
         configure(world, url)
-        rules = {name: brew(server) for name, server in world.servers.items()}
-        listed = MarkInvalid(f"{ANSWERED} {KEY} is invalid")
+        rules = {name: add_rules(server) for name, server in world.servers.items()}
+        listed = MarkInvalid(f"{IN_RESPONSE} {KEY} is invalid")
         rules["copilot"].append(world.copilot.faults.add(listed, when=contains("list-me"), name="listed"))
-        said.check(world.config)
+        output.check(world.config)
         shop = records(world)
         with world.member("--log-level", "debug") as member:
             kafka_io.produce(embedded_broker, world.topic, shop.records)
-            direct(member, world, said)
+            write_directives(member, world, output)
 
-            def over() -> bool:
-                said.pages(member)
-                books = [each["records"] for each in member.status().values()]
-                return all(each["accepted"] == len(shop.records) and not each["open"] for each in books)
+            def has_ended() -> bool:
+                output.pages(member)
+                records_status = [each["records"] for each in member.status().values()]
+                return all(each["accepted"] == len(shop.records) and not each["open"] for each in records_status)
 
-            member.wait_until(over, 180, "not everything has ended")
+            member.wait_until(has_ended, 180, "not everything has ended")
             unbalanced = accounting.mismatches(member.status())
             assert member.stop() == 0
-        letters = kafka_io.read_dead_letters(embedded_broker, world.dead_letters)
-        said.letters(letters)
-        said.files(tmp_path)
-        causes = Counter(letter.header("cdp-cause") for letter in letters)
-        print(f"\n{len(letters)} letters: {dict(causes)}; the registry answered {dict(registry.answers)}")
-        print(f"channels: {sorted(said.channels)}")
+        dead_letters = kafka_io.read_dead_letters(embedded_broker, world.dead_letters)
+        output.dead_letters(dead_letters)
+        output.files(tmp_path)
+        causes = Counter(dead_letter.header("cdp-cause") for dead_letter in dead_letters)
+        print(f"\n{len(dead_letters)} dead letters: {dict(causes)}; the registry answered {dict(registry.responses)}")
+        print(f"channels: {sorted(output.channels)}")
 
-        assert said.leaks(ALL) == []
+        assert output.leaks(ALL) == []
         assert unbalanced == []
-        # A proof that never met what it is about proves nothing.
+        # Without a hit of every rule and every cause, the test proves nothing.
         assert [(name, rule.name) for name, some in rules.items() for rule in some if not rule.hits] == []
-        assert {401, 200, 500, 404} <= registry.answers.keys()
+        assert {401, 200, 500, 404} <= registry.responses.keys()
         assert causes.keys() >= {
             "undecodable",
             "unknown_schema",
@@ -177,10 +184,16 @@ def test_member_in_a_storm_leaks_no_canary(embedded_broker: Broker, tmp_path: Pa
             "repeated_element",
             "too_large",
         }
-        assert said.channels >= {*canary_search.PAGES, "log", "check", "letter cdp-cause", "letter cdp-detail"}
-        assert any(HEADER.encode() in (value or b"") for letter in letters for name, value in letter.headers), (
-            "untouched"
-        )
+        assert output.channels >= {
+            *canary_search.PAGES,
+            "log",
+            "check",
+            "dead letter cdp-cause",
+            "dead letter cdp-detail",
+        }
+        assert any(
+            HEADER.encode() in (value or b"") for dead_letter in dead_letters for name, value in dead_letter.headers
+        ), "no dead letter has the original's headers"
 
 
 def test_url_with_a_secret_is_refused_without_repeating_it(tmp_path: Path) -> None:
@@ -201,9 +214,9 @@ def test_url_with_a_secret_is_refused_without_repeating_it(tmp_path: Path) -> No
     }
     path = tmp_path / "cdp.yaml"
     path.write_text(json.dumps(config))
-    said = SearchedOutput()
-    assert said.check(path) == 2
-    assert said.channels == {"check"}
-    assert said.leaks(ALL) == []
-    for whose in ("destinations.customerio", "destinations.copilot", "destinations.yotpo", "schemas.registry"):
-        assert said.leaks([f"{whose}.url"]), "each is complained of"
+    output = SearchedOutput()
+    assert output.check(path) == 2
+    assert output.channels == {"check"}
+    assert output.leaks(ALL) == []
+    for setting in ("destinations.customerio", "destinations.copilot", "destinations.yotpo", "schemas.registry"):
+        assert output.leaks([f"{setting}.url"]), "a setting is not named"

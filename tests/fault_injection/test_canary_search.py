@@ -1,4 +1,4 @@
-"""The search for canaries is shown to find one in every channel, in every form."""
+"""The search for canaries finds one in every channel and in every encoding."""
 
 from __future__ import annotations
 
@@ -25,26 +25,26 @@ from tests.observability.sample_status import FixedStatus, healthy
 LEAKED = "canary-3b9d.of@example.com"
 
 
-class Page:
+class RunningServer:
     """A status server that shows one pipeline."""
 
     def __init__(self, port: int) -> None:
         self._port = port
 
     def page(self, path: str) -> tuple[int, str]:
-        with urllib.request.urlopen(f"http://127.0.0.1:{self._port}{path}", timeout=10) as answer:
-            return answer.status, answer.read().decode()
+        with urllib.request.urlopen(f"http://127.0.0.1:{self._port}{path}", timeout=10) as response:
+            return response.status, response.read().decode()
 
 
 @contextmanager
-def served(facts: PipelineStatus) -> Iterator[Page]:
+def running_server(status: PipelineStatus) -> Iterator[RunningServer]:
     sources = StatusSources()
-    sources.add(facts.name, FixedStatus(facts))
+    sources.add(status.name, FixedStatus(status))
     metrics = Metrics(CollectorRegistry())
     metrics.watch(sources)
     server = StatusServer("127.0.0.1:0", metrics, sources)
     try:
-        yield Page(server.start())
+        yield RunningServer(server.start())
     finally:
         server.close()
 
@@ -54,28 +54,28 @@ def channels(leaks: list[Leak]) -> set[str]:
 
 
 def test_leak_on_each_page_is_found() -> None:
-    said = SearchedOutput()
-    with served(healthy(LEAKED)) as server:  # a pipeline's name stands on every page
-        said.pages(server)
-    assert said.channels == set(PAGES)
-    assert channels(said.leaks([LEAKED])) == set(PAGES)
+    output = SearchedOutput()
+    with running_server(healthy(LEAKED)) as server:  # a pipeline's name is on every page
+        output.pages(server)
+    assert output.channels == set(PAGES)
+    assert channels(output.leaks([LEAKED])) == set(PAGES)
 
 
 @pytest.mark.parametrize(
-    ("facts", "pages"),
+    ("status", "pages"),
     [
         (
-            replace(healthy(), dead_letters=DeadLetterStatus("letters", stalled_reason=f"said {LEAKED}")),
+            replace(healthy(), dead_letters=DeadLetterStatus("letters", stalled_reason=f"failed: {LEAKED}")),
             {"/status", "/"},
         ),
         (replace(healthy(), destinations=(DestinationStatus(LEAKED),)), {"/status", "/", "/metrics"}),
     ],
 )
-def test_leak_is_reported_only_for_the_pages_with_it(facts: PipelineStatus, pages: set[str]) -> None:
-    said = SearchedOutput()
-    with served(facts) as server:
-        said.pages(server)
-    assert channels(said.leaks([LEAKED])) == pages
+def test_leak_is_reported_only_for_the_pages_with_it(status: PipelineStatus, pages: set[str]) -> None:
+    output = SearchedOutput()
+    with running_server(status) as server:
+        output.pages(server)
+    assert channels(output.leaks([LEAKED])) == pages
 
 
 def test_leak_in_log_or_standard_error_is_found(tmp_path: Path) -> None:
@@ -84,38 +84,48 @@ def test_leak_in_log_or_standard_error_is_found(tmp_path: Path) -> None:
         log = Log(stream)
         log.write("info", "starting")
         (tmp_path / "member-1.err").write_text("")
-        said = SearchedOutput()
-        said.files(tmp_path)
-        assert said.leaks([LEAKED]) == []
+        output = SearchedOutput()
+        output.files(tmp_path)
+        assert output.leaks([LEAKED]) == []
         log.write("info", "pipeline stopped", group=LEAKED.replace("@", "/"))
         (tmp_path / "member-2.err").write_text(f"%4|CONFWARN| {LEAKED}")
-        said.files(tmp_path)
-    assert [leak.channel for leak in said.leaks([LEAKED, "canary-3b9d.of/example"])] == ["log", "stderr"]
-    assert LEAKED in said.leaks([LEAKED])[0].around
+        output.files(tmp_path)
+    assert [leak.channel for leak in output.leaks([LEAKED, "canary-3b9d.of/example"])] == ["log", "stderr"]
+    assert LEAKED in output.leaks([LEAKED])[0].context
 
 
 def test_leak_in_our_dead_letter_headers_is_found() -> None:
-    said = SearchedOutput()
-    theirs = ("x-customer", LEAKED.encode())
-    said.letters(
-        [DeadLetter(LEAKED.encode(), LEAKED.encode(), [theirs, ("cdp-cause", b"refused"), ("cdp-detail", None)])]
+    """The original's key, value and headers are not searched: they must be unchanged."""
+    output = SearchedOutput()
+    original_header = ("x-customer", LEAKED.encode())
+    output.dead_letters(
+        [
+            DeadLetter(
+                LEAKED.encode(), LEAKED.encode(), [original_header, ("cdp-cause", b"refused"), ("cdp-detail", None)]
+            )
+        ]
     )
-    assert said.leaks([LEAKED]) == []
-    said.letters([DeadLetter(None, None, [("cdp-detail", f"no such user: {LEAKED}".encode())])])
-    said.letters([DeadLetter(None, None, [("__connect.errors.exception.message", LEAKED.encode())])])
-    assert channels(said.leaks([LEAKED])) == {"letter cdp-detail", "letter __connect.errors.exception.message"}
+    assert output.leaks([LEAKED]) == []
+    output.dead_letters([DeadLetter(None, None, [("cdp-detail", f"no such user: {LEAKED}".encode())])])
+    output.dead_letters([DeadLetter(None, None, [("__connect.errors.exception.message", LEAKED.encode())])])
+    assert channels(output.leaks([LEAKED])) == {
+        "dead letter cdp-detail",
+        "dead letter __connect.errors.exception.message",
+    }
 
 
 def test_leak_in_check_output_is_found(tmp_path: Path) -> None:
     config = tmp_path / "cdp.yaml"
     config.write_text(json.dumps({"canary-3b9d": 1}))
-    said = SearchedOutput()
-    assert said.check(config) == 2
-    assert channels(said.leaks(["canary-3b9d"])) == {"check"}, "an unknown setting is named: that is what leaks here"
+    output = SearchedOutput()
+    assert output.check(config) == 2
+    assert channels(output.leaks(["canary-3b9d"])) == {"check"}, (
+        "the canary is an unknown setting, which is named in the error"
+    )
 
 
 @pytest.mark.parametrize(
-    ("text", "form"),
+    ("text", "encoding"),
     [
         (f"to {LEAKED}.", "plain"),
         (LEAKED.upper(), "plain"),
@@ -128,27 +138,27 @@ def test_leak_in_check_output_is_found(tmp_path: Path) -> None:
         (base64.b64encode(f"id:pa{LEAKED}".encode()).decode(), "base64 at 2"),
     ],
 )
-def test_canary_is_recognised_in_every_encoding(text: str, form: str) -> None:
-    said = SearchedOutput()
-    said.add("log", text)
-    assert {leak.form for leak in said.leaks([LEAKED])} == {form}
+def test_canary_is_recognised_in_every_encoding(text: str, encoding: str) -> None:
+    output = SearchedOutput()
+    output.add("log", text)
+    assert {leak.encoding for leak in output.leaks([LEAKED])} == {encoding}
 
 
 def test_canary_with_special_characters_is_recognised_escaped() -> None:
-    said = SearchedOutput()
-    said.add("log", json.dumps('zoë "canary"'))
-    said.add("/", "zo&amp;canary&lt;")
-    assert {(leak.channel, leak.form) for leak in said.leaks(['zoë "canary"', "zo&canary<"])} == {
+    output = SearchedOutput()
+    output.add("log", json.dumps('zoë "canary"'))
+    output.add("/", "zo&amp;canary&lt;")
+    assert {(leak.channel, leak.encoding) for leak in output.leaks(['zoë "canary"', "zo&canary<"])} == {
         ("log", "in JSON"),
         ("/", "in HTML"),
     }
 
 
 def test_leaks_accumulate_and_clean_output_has_none() -> None:
-    said = SearchedOutput()
-    said.add("/", f"first {LEAKED}")
-    said.add("/", "then nothing")
-    said.add("stderr", b"")
-    assert said.channels == {"/"}
-    assert len(said.leaks([LEAKED])) == 1
-    assert said.leaks(["somebody else"]) == []
+    output = SearchedOutput()
+    output.add("/", f"first {LEAKED}")
+    output.add("/", "then nothing")
+    output.add("stderr", b"")
+    assert output.channels == {"/"}
+    assert len(output.leaks([LEAKED])) == 1
+    assert output.leaks(["another canary"]) == []

@@ -1,7 +1,7 @@
-"""The suite is able to fail: each bug is switched on in a member of its own, and what is to catch it, catches it.
+"""The suite can fail: each deliberate bug is switched on in a member, and the expected check reports it.
 
-What is caught is named, and no other test of the suite ever finds it; the scenario that most bugs share also runs
-without any, and nothing is found then.
+Each test names the complaint that it expects. The scenario that most bugs share also runs without a bug, and then there
+is no complaint.
 """
 
 from __future__ import annotations
@@ -29,20 +29,20 @@ _CUSTOMERIO = {"cdp-customerio": ("customerio",)}
 _COPILOT = {"cdp-copilot": ("copilot",)}
 
 _LATE_S = 19.0
-"""Longer than a member stands still here: its call is not given up meanwhile."""
+"""Longer than the freeze of a member here, so that its request does not time out meanwhile."""
 
 pytestmark = pytest.mark.timeout(900)
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """What the oracle and the books complain of."""
+class Complaints:
+    """The complaints of the oracle and of the accounting."""
 
     by_oracle: list[str]
-    by_books: list[str]
+    by_accounting: list[str]
 
-    def says(self, kind: str) -> bool:
-        return any(kind in one for one in (*self.by_oracle, *self.by_books))
+    def contain(self, kind: str) -> bool:
+        return any(kind in one for one in (*self.by_oracle, *self.by_accounting))
 
 
 def _world(broker: Broker, folder: Path, pipelines: Mapping[str, tuple[str, ...]]) -> World:
@@ -56,7 +56,7 @@ def _shop(world: World, customers: int) -> Shop:
     return Shop(world.topic, world.partitions, world.pipelines, random.Random(8), customers=customers)
 
 
-def _open(member: JournaledMember) -> int:
+def _open_records(member: JournaledMember) -> int:
     return sum(pipeline["records"]["open"] for pipeline in member.status().values())
 
 
@@ -74,13 +74,13 @@ def _all_committed(world: World) -> Callable[[], bool]:
     return lambda: kafka_io.committed(world.broker, group, world.topic, world.partitions) == ends
 
 
-def _found(world: World, shop: Shop, members: list[JournaledMember], books: list[str]) -> Found:
+def _complaints(world: World, shop: Shop, members: list[JournaledMember], mismatches: list[str]) -> Complaints:
     evidence = gather(world)
-    return Found(judge(shop, evidence, [member.journal() for member in members]), books)
+    return Complaints(judge(shop, evidence, [member.journal() for member in members]), mismatches)
 
 
-def _work_off(world: World, bug: str | None, customers: int) -> Found:
-    """Let one member with the bug take everything, and ask for its books at the end."""
+def _run_with_bug(world: World, bug: str | None, customers: int) -> Complaints:
+    """Let one member with the bug process everything, and read its accounting at the end."""
     shop = _shop(world, customers)
     shop.ordinary(120)
     shop.one_of_each_defect()
@@ -88,22 +88,22 @@ def _work_off(world: World, bug: str | None, customers: int) -> Found:
     kafka_io.produce(world.broker, world.topic, shop.records)
     with JournaledMember(world, "broken", bug=bug) as member:
         member.wait_until(_has_all(world, shop), 180, "not everything arrived")
-        member.wait_until(lambda: _open(member) <= (bug == bugs.SETTLE_REMOVED), 180, "something stayed open")
-        books = accounting.mismatches(member.status())
+        member.wait_until(lambda: _open_records(member) <= (bug == bugs.SETTLE_REMOVED), 180, "records stayed open")
+        mismatches = accounting.mismatches(member.status())
         assert member.stop() == 0
-        return _found(world, shop, [member], books)
+        return _complaints(world, shop, [member], mismatches)
 
 
 def test_without_a_bug_nothing_is_reported(embedded_broker: Broker, tmp_path: Path) -> None:
     with _world(embedded_broker, tmp_path, {**_CUSTOMERIO, **_COPILOT}) as world:
-        found = _work_off(world, None, customers=1)
-    assert found == Found([], [])
+        found = _run_with_bug(world, None, customers=1)
+    assert found == Complaints([], [])
 
 
 def test_ignored_invalid_events_show_as_missing_dead_letters(embedded_broker: Broker, tmp_path: Path) -> None:
     with _world(embedded_broker, tmp_path, _COPILOT) as world:
-        found = _work_off(world, bugs.INVALID_EVENTS_IGNORED, customers=1)
-    assert found.says("lost: no dead letter (refused) of custom_event:order_placed"), found
+        found = _run_with_bug(world, bugs.INVALID_EVENTS_IGNORED, customers=1)
+    assert found.contain("lost: no dead letter (refused) of custom_event:order_placed"), found
 
 
 def test_two_requests_of_a_lane_at_once_show_in_the_order(embedded_broker: Broker, tmp_path: Path) -> None:
@@ -112,25 +112,25 @@ def test_two_requests_of_a_lane_at_once_show_in_the_order(embedded_broker: Broke
         shop.ordinary(400)
         world.customerio.faults.add(Delay(0.1))
         kafka_io.produce(world.broker, world.topic, shop.records)
-        with JournaledMember(world, "broken", bug=bugs.TWO_CALLS_OF_A_LANE) as member:
-            # Not until everything has arrived: a lane with two tasks may well come to nothing.
-            member.wait_until(lambda: len(world.customerio.requests) >= 6, 180, "too few calls")
+        with JournaledMember(world, "broken", bug=bugs.TWO_REQUESTS_OF_A_LANE) as member:
+            # Do not wait for all deliveries: a lane with two tasks may never finish.
+            member.wait_until(lambda: len(world.customerio.requests) >= 6, 180, "too few requests")
             member.kill()
-        found = _found(world, shop, [member], [])
-    assert found.says("of the same key was over"), found
+        found = _complaints(world, shop, [member], [])
+    assert found.contain("of the same key was over"), found
 
 
 def test_swapped_halves_show_in_the_order(embedded_broker: Broker, tmp_path: Path) -> None:
     with _world(embedded_broker, tmp_path, _CUSTOMERIO) as world:
-        found = _work_off(world, bugs.HALVES_SWAPPED, customers=1)
-    assert found.says("arrivals do not rise"), found
+        found = _run_with_bug(world, bugs.HALVES_SWAPPED, customers=1)
+    assert found.contain("arrivals do not rise"), found
 
 
 def test_missing_settle_shows_in_accounting_and_offsets(embedded_broker: Broker, tmp_path: Path) -> None:
     with _world(embedded_broker, tmp_path, _CUSTOMERIO) as world:
-        found = _work_off(world, bugs.SETTLE_REMOVED, customers=1)
-    assert any("deliveries to customerio do not balance" in one for one in found.by_books), found
-    assert found.says("whose log ends at"), found
+        found = _run_with_bug(world, bugs.SETTLE_REMOVED, customers=1)
+    assert any("deliveries to customerio do not balance" in one for one in found.by_accounting), found
+    assert found.contain("whose log ends at"), found
 
 
 def test_commit_before_delivery_shows_after_a_kill(embedded_broker: Broker, tmp_path: Path) -> None:
@@ -140,26 +140,26 @@ def test_commit_before_delivery_shows_after_a_kill(embedded_broker: Broker, tmp_
         hang = world.customerio.faults.add(Hang(60))
         kafka_io.produce(world.broker, world.topic, shop.records)
         with JournaledMember(world, "broken", bug=bugs.COMMIT_BEFORE_DELIVERY) as killed:
-            killed.wait_until(_all_committed(world), 180, "the bug does nothing")
+            killed.wait_until(_all_committed(world), 180, "nothing was committed early")
             killed.kill()
         world.customerio.faults.remove(hang)
         found = _next_member(world, shop, killed)
-    assert found.says("lost: customerio never got"), found
+    assert found.contain("lost: customerio never got"), found
 
 
 def test_settle_before_dead_letter_ack_shows_after_a_kill(apache_broker: RealBroker, tmp_path: Path) -> None:
     with World(apache_broker, tmp_path, _CUSTOMERIO, partitions=1, topics=False) as world:
-        world.create_topic()  # and no dead-letter topic: it takes nothing
+        world.create_topic()  # without the dead-letter topic, no dead letter is acknowledged
         shop = _shop(world, customers=20)
         shop.one_of_each_defect()
         shop.ordinary(20)
         kafka_io.produce(world.broker, world.topic, shop.records)
         with JournaledMember(world, "broken", bug=bugs.SETTLED_BEFORE_ACK) as killed:
-            killed.wait_until(_all_committed(world), 180, "the bug does nothing")
+            killed.wait_until(_all_committed(world), 180, "nothing was committed early")
             killed.kill()
         world.create_dead_letters()
         found = _next_member(world, shop, killed)
-    assert found.says("lost: no dead letter"), found
+    assert found.contain("lost: no dead letter"), found
 
 
 def test_outcome_of_an_earlier_epoch_shows_in_the_accounting(embedded_broker: Broker, tmp_path: Path) -> None:
@@ -171,28 +171,30 @@ def test_outcome_of_an_earlier_epoch_shows_in_the_accounting(embedded_broker: Br
         held = world.customerio.faults.add(WaitForGate(gate))
         kafka_io.produce(world.broker, world.topic, shop.records)
         with JournaledMember(world, "broken", bug=bugs.EARLIER_EPOCH_ACCEPTED) as member:
-            member.wait_until(lambda: held.hits > 0, 180, "no call")
+            member.wait_until(lambda: held.hits > 0, 180, "no request was held")
             member.process.send_signal(signal.SIGSTOP)
-            time.sleep(1.5 * embedded_broker.session_ms / 1000)  # it is the event itself: the partition is lost
+            time.sleep(1.5 * embedded_broker.session_ms / 1000)  # the session expires, so the partition is lost
             member.process.send_signal(signal.SIGCONT)
             member.wait_until(lambda: bool(member.journal("lost")), _LATE_S, "the partition was not lost")
             gate.open()
-            books: list[str] = []
+            mismatches: list[str] = []
 
-            def late() -> bool:
-                """Tell whether all calls of the lost ledger have ended, and keep the books of that very instant."""
-                (said,) = status = tuple(member.status().values())
-                books[:] = accounting.mismatches({one["name"]: one for one in status})
-                return bool(said["records"]["released"]) and not any(one["requests"] for one in said["destinations"])
+            def has_late_response() -> bool:
+                """Return True if all requests of the lost ledger have ended; keep the mismatches of the same status."""
+                (pipeline,) = status = tuple(member.status().values())
+                mismatches[:] = accounting.mismatches({one["name"]: one for one in status})
+                return bool(pipeline["records"]["released"]) and not any(
+                    one["requests"] for one in pipeline["destinations"]
+                )
 
-            member.wait_until(late, 180, "the late answer never came")
-    assert any("deliveries to customerio do not balance" in one for one in books), books
+            member.wait_until(has_late_response, 180, "no late response came")
+    assert any("deliveries to customerio do not balance" in one for one in mismatches), mismatches
 
 
-def _next_member(world: World, shop: Shop, killed: JournaledMember) -> Found:
-    """Let a sound member come after the dead one and end what is left."""
-    with JournaledMember(world, "sound") as member:
-        member.wait_until(lambda: bool(member.journal("assigned")), 180, "it got no partition")
-        member.wait_until(_all_committed(world), 180, "not everything was committed")
+def _next_member(world: World, shop: Shop, killed: JournaledMember) -> Complaints:
+    """Let a member without the bug follow the killed one and finish the rest."""
+    with JournaledMember(world, "correct") as member:
+        member.wait_until(lambda: bool(member.journal("assigned")), 180, "no partition was assigned")
+        member.wait_until(_all_committed(world), 180, "not all offsets were committed")
         assert member.stop() == 0
-        return _found(world, shop, [killed, member], [])
+        return _complaints(world, shop, [killed, member], [])

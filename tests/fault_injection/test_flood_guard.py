@@ -1,4 +1,4 @@
-"""A flood of refusals, real member and broker: few are dead-lettered, the rest waits, and all goes on in the end."""
+"""The flood guard with a real member and broker: few refused events are dead-lettered, the others wait."""
 
 from __future__ import annotations
 
@@ -24,15 +24,16 @@ from tests.kafka_clusters import Broker
 _PARTITIONS = 2
 _PIPELINE = {"cdp-customerio": ("customerio",)}
 _REFUSALS = 10
-_LETTERS = _REFUSALS - 1
-"""The refusal that closes the guard is the first that waits."""
+_EXPECTED_DEAD_LETTERS = _REFUSALS - 1
+"""The refusal that trips the guard is the first to wait."""
 
 
 @pytest.mark.timeout(900)
 def test_wrong_registry_costs_few_dead_letters(broker: Broker, tmp_path: Path) -> None:
+    """A registry without any schema trips the guard; with the correct registry, all other events are delivered."""
     with World(broker, tmp_path, _PIPELINE, partitions=_PARTITIONS) as world:
         (group,) = world.pipelines
-        # Old enough for an unknown id to be judged at once.
+        # Records older than the grace period: an unknown schema id is refused at once.
         shop = Shop(
             world.topic,
             _PARTITIONS,
@@ -44,41 +45,51 @@ def test_wrong_registry_costs_few_dead_letters(broker: Broker, tmp_path: Path) -
         for _ in range(120):
             shop.order(lines=())
         kafka_io.produce(broker, world.topic, shop.records)
-        right = world.config.read_text()
-        with SchemaRegistry({}) as wrong:
-            schemas = {"registry": {"url": wrong.url}, "directory": "avro"}
+        config_before = world.config.read_text()
+        with SchemaRegistry({}) as empty_registry:
+            schemas = {"registry": {"url": empty_registry.url}, "directory": "avro"}
             reconfigure(
-                world, schemas=schemas, flood_guard=_guard(), budgets={"drain": "240s", "termination_grace": "600s"}
+                world,
+                schemas=schemas,
+                flood_guard=_guard_settings(),
+                budgets={"drain": "240s", "termination_grace": "600s"},
             )
             with world.member() as member:
                 member.wait_for_partitions(_PARTITIONS)
-                closed = member.wait_for_line("flood guard tripped")
-                assert (closed["cause"], closed["refused"], closed["of"]) == ("unknown_schema", _REFUSALS, _REFUSALS)
-                member.wait_until(lambda: _waiting(member, group) == 120 - _LETTERS, 180, "not all the rest is parked")
-                shown = member.status()[group]["guards"]  # as just seen to be there
-                assert [(each["topic"], each["cause"]) for each in shown] == [(world.topic, "unknown_schema")]
+                tripped = member.wait_for_line("flood guard tripped")
+                assert (tripped["cause"], tripped["refused"], tripped["of"]) == ("unknown_schema", _REFUSALS, _REFUSALS)
+                member.wait_until(
+                    lambda: _waiting_count(member, group) == 120 - _EXPECTED_DEAD_LETTERS,
+                    180,
+                    "not all others are parked",
+                )
+                guards = member.status()[group]["guards"]
+                assert [(each["topic"], each["cause"]) for each in guards] == [(world.topic, "unknown_schema")]
                 assert accounting.mismatches(member.status()) == []
                 assert not world.customerio.requests
                 began = time.monotonic()
                 assert member.stop() == 0
-                assert time.monotonic() - began < 150, "leaving waited for what is parked"
-        letters = kafka_io.read_dead_letters(broker, world.dead_letters)
-        assert [letter.header("cdp-cause") for letter in letters] == ["unknown_schema"] * _LETTERS
-        gone = {(int(_said(each, "partition")), int(_said(each, "offset"))) for each in letters}
-        due = {one.stored_id for one in shop.owed if (one.partition, one.offset) not in gone}
-        assert len(due) == 120 - _LETTERS
-        world.config.write_text(right)
-        with world.member() as mended:
-            mended.wait_until(lambda: due <= world.customerio.stored_ids(), 180, "not everything arrived")
-            _wait_for_commits(world, mended, group)
-            assert mended.stop() == 0
-        # Letters not below what was committed may have been delivered as well: nothing is missing all the same.
+                assert time.monotonic() - began < 150, "the shutdown waited for parked deliveries"
+        dead_letters = kafka_io.read_dead_letters(broker, world.dead_letters)
+        assert [dead_letter.header("cdp-cause") for dead_letter in dead_letters] == [
+            "unknown_schema"
+        ] * _EXPECTED_DEAD_LETTERS
+        dead_lettered = {(int(_original(each, "partition")), int(_original(each, "offset"))) for each in dead_letters}
+        due = {one.stored_id for one in shop.owed if (one.partition, one.offset) not in dead_lettered}
+        assert len(due) == 120 - _EXPECTED_DEAD_LETTERS
+        world.config.write_text(config_before)
+        with world.member() as fixed:
+            fixed.wait_until(lambda: due <= world.customerio.stored_ids(), 180, "not everything arrived")
+            _wait_for_commits(world, fixed, group)
+            assert fixed.stop() == 0
+        # Dead-lettered records at or above the committed offsets may have been delivered as well.
         assert world.customerio.stored_ids() <= {one.stored_id for one in shop.owed}
-        assert _letters(world) == _LETTERS
+        assert _dead_letter_count(world) == _EXPECTED_DEAD_LETTERS
 
 
 @pytest.mark.timeout(900)
 def test_refused_event_type_costs_few_dead_letters_until_accepted(broker: Broker, tmp_path: Path) -> None:
+    """The directive `accept_refusals` resets the guard, and the parked refusals are dead-lettered."""
     with World(broker, tmp_path, _PIPELINE, partitions=_PARTITIONS) as world:
         (group,) = world.pipelines
         shop = Shop(world.topic, _PARTITIONS, world.pipelines, random.Random(22), customers=20)
@@ -92,24 +103,28 @@ def test_refused_event_type_costs_few_dead_letters_until_accepted(broker: Broker
             ]
         world.customerio.faults.add(Respond(400), when=contains("Order Completed"), name="refuses orders")
         directives = world.folder / "directives.yaml"
-        reconfigure(world, directives=directives.name, flood_guard=_guard())
+        reconfigure(world, directives=directives.name, flood_guard=_guard_settings())
         with world.member() as member:
             member.wait_for_partitions(_PARTITIONS)
             kafka_io.produce(broker, world.topic, shop.records)
-            closed = member.wait_for_line("flood guard tripped")
-            assert (closed["event_type"], closed["cause"], closed["refused"]) == (ORDER, "refused", _REFUSALS)
+            tripped = member.wait_for_line("flood guard tripped")
+            assert (tripped["event_type"], tripped["cause"], tripped["refused"]) == (ORDER, "refused", _REFUSALS)
             member.wait_until(
                 lambda: (
                     [(each["event_type"], each["cause"]) for each in _guards(member, group)] == [(ORDER, "refused")]
                 ),
                 180,
-                "the closed guard is not shown",
+                "the tripped guard is not on /status",
             )
-            # A probe a second, each refused, and none of them dead-lettered.
-            asked = len(world.customerio.requests)
-            world.customerio.wait_until(lambda: len(world.customerio.requests) >= asked + 3, 180)
-            member.wait_until(lambda: _letters(world) >= _LETTERS, 180, "the first are not dead-lettered")
-            assert _letters(world) == _LETTERS
+            # One probe per second; each is refused, and none is dead-lettered.
+            requests_before = len(world.customerio.requests)
+            world.customerio.wait_until(lambda: len(world.customerio.requests) >= requests_before + 3, 180)
+            member.wait_until(
+                lambda: _dead_letter_count(world) >= _EXPECTED_DEAD_LETTERS,
+                180,
+                "the first refusals are not dead-lettered",
+            )
+            assert _dead_letter_count(world) == _EXPECTED_DEAD_LETTERS
             assert accounting.mismatches(member.status()) == []
 
             directives.write_text(
@@ -118,14 +133,14 @@ def test_refused_event_type_costs_few_dead_letters_until_accepted(broker: Broker
             )
             assert member.wait_for_line("flood guard reset")["by"] == "directive"
             _wait_for_commits(world, member, group)
-            member.wait_until(lambda: _guards(member, group) == [], 180, "the guard is still shown")
+            member.wait_until(lambda: _guards(member, group) == [], 180, "the guard is still on /status")
             assert accounting.mismatches(member.status()) == []
             assert member.stop() == 0
         assert oracle.violations(shop.records, gather(world)) == []
-        assert _letters(world) == 60
+        assert _dead_letter_count(world) == 60
 
 
-def _guard() -> dict[str, Any]:
+def _guard_settings() -> dict[str, Any]:
     return {"refusals": _REFUSALS, "window": "10m", "share": 0.5}
 
 
@@ -135,22 +150,24 @@ def _guards(member: Member, group: str) -> list[dict[str, Any]]:
     return found
 
 
-def _letters(world: World) -> int:
+def _dead_letter_count(world: World) -> int:
     return len(kafka_io.read_dead_letters(world.broker, world.dead_letters))
 
 
-def _waiting(member: Member, group: str) -> int:
+def _waiting_count(member: Member, group: str) -> int:
     return sum(each["waiting"] for each in member.status()[group]["guards"])
 
 
-def _said(letter: kafka_io.DeadLetter, name: str) -> str:
-    said = letter.header(f"cdp-original-{name}")
-    assert said is not None
-    return said
+def _original(dead_letter: kafka_io.DeadLetter, name: str) -> str:
+    text = dead_letter.header(f"cdp-original-{name}")
+    assert text is not None
+    return text
 
 
 def _wait_for_commits(world: World, member: Member, group: str) -> None:
     ends = kafka_io.log_ends(world.broker, world.topic, _PARTITIONS)
     member.wait_until(
-        lambda: kafka_io.committed(world.broker, group, world.topic, _PARTITIONS) == ends, 180, "not all is committed"
+        lambda: kafka_io.committed(world.broker, group, world.topic, _PARTITIONS) == ends,
+        180,
+        "not all offsets were committed",
     )

@@ -1,4 +1,4 @@
-"""Hostile bytes, end to end: a member is fed damaged and malicious records among good ones, and goes on."""
+"""Hostile bytes, end to end: a member reads damaged and malicious records among good ones, and continues."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from tests.e2e.produced import Headers
 from tests.e2e.schemas import IDS, ORDER
 from tests.e2e.shop import ISOLATED
 from tests.e2e.world import World
-from tests.fault_injection.canary_search import OF_THE_SHOP, SearchedOutput
+from tests.fault_injection.canary_search import SHOP_CANARIES, SearchedOutput
 from tests.fault_injection.order_producer import OrderProducer
 from tests.kafka_clusters import RealBroker
 from tests.unit.avro_bomb import HUGE, LOWEST, array, record
 from tests.unit.avro_bomb_cases import chain, doubling
 
-_BAD = 300
-_GOOD_FOR_EACH = 2
-"""Good records for each bad one: the guard against floods of undecodable ones must have no reason to close."""
+_BAD_RECORDS = 300
+_GOOD_PER_BAD = 2
+"""Good records per bad one, so that undecodable records do not trip the flood guard."""
 
-# Each is called like the event that the mapping knows, so that its records are decoded.
+# Each has the name of an event type of the mapping, so that its records are decoded.
 _CHAIN, _EMPTIES, _NULLS, _LARGE, _DEEP, _NO_SCHEMA, _COLLIDES = range(901, 908)
 _BOMBS: dict[int, object] = {
     _CHAIN: record(ORDER, event_id=["null", "string"], next=["null", ORDER]),
@@ -40,9 +40,12 @@ _BOMBS: dict[int, object] = {
     _COLLIDES: record(ORDER, a=record("shop.A", x="int"), b=record("shop.A", x="string")),
 }
 _TIMEOUT_S = 12.0
-"""Reading a schema takes a moment, in which no answer is: on a slow machine that must not look like a late one."""
+"""While a schema is parsed, no response is read. On a slow machine this must not cause timeouts."""
 
-_CROWD: Headers = [*((f"header-{number}", b"\xff\x00 raw") for number in range(1_000)), ("huge", b"\xff" * 200_000)]
+_MANY_HEADERS: Headers = [
+    *((f"header-{number}", b"\xff\x00 raw") for number in range(1_000)),
+    ("huge", b"\xff" * 200_000),
+]
 
 
 def _framed(number: int, datum: bytes) -> bytes:
@@ -61,50 +64,50 @@ _DATA: tuple[tuple[int, bytes, str | None], ...] = (
 )
 
 
-class _Hostile:
-    """Makes records that cannot be decoded, by dice."""
+class _HostileRecords:
+    """Creates random records that cannot be decoded."""
 
-    def __init__(self, shop: OrderProducer, dice: random.Random) -> None:
-        self._shop = shop
-        self._dice = dice
+    def __init__(self, producer: OrderProducer, generator: random.Random) -> None:
+        self._producer = producer
+        self._random = generator
 
-    def make(self, turn: int) -> None:
-        """Make one, of each sort in turn."""
-        sorts = (self._cut, self._longer, self._length, self._noise, self._shop.unknown_schema)
-        sort = turn % (len(sorts) + len(_DATA))
-        if sort < len(sorts):
-            sorts[sort]()
+    def make(self, number: int) -> None:
+        """Create record `number`; the kinds take turns."""
+        kinds = (self._cut, self._longer, self._length, self._noise, self._producer.unknown_schema)
+        kind = number % (len(kinds) + len(_DATA))
+        if kind < len(kinds):
+            kinds[kind]()
         else:
-            self._bomb(*_DATA[sort - len(sorts)])
-        if turn % 50 == 0:
-            self._shop.records[-1].headers.extend(_CROWD)
+            self._bomb(*_DATA[kind - len(kinds)])
+        if number % 50 == 0:
+            self._producer.records[-1].headers.extend(_MANY_HEADERS)
 
     def _cut(self) -> None:
         good = self._good()
-        self._order(good[: self._dice.randrange(len(good))])
+        self._order(good[: self._random.randrange(len(good))])
 
     def _longer(self) -> None:
-        self._order(self._good() + self._dice.randbytes(self._dice.randrange(1, 200)))
+        self._order(self._good() + self._random.randbytes(self._random.randrange(1, 200)))
 
     def _length(self) -> None:
-        self._order(self._dice.choice((HUGE, LOWEST, b"\x01", b"\xff" * 50)) + self._good())
+        self._order(self._random.choice((HUGE, LOWEST, b"\x01", b"\xff" * 50)) + self._good())
 
     def _noise(self) -> None:
-        first = self._dice.choice([byte for byte in range(256) if byte not in {0x00, 0xC3}])
-        self._shop.undecodable(bytes([first]) + self._dice.randbytes(self._dice.randrange(500)), None)
+        first = self._random.choice([byte for byte in range(256) if byte not in {0x00, 0xC3}])
+        self._producer.undecodable(bytes([first]) + self._random.randbytes(self._random.randrange(500)), None)
 
     def _bomb(self, number: int, datum: bytes, event_type: str | None) -> None:
-        self._shop.undecodable(_framed(number, datum), event_type)
-        made = self._shop.records[-1]
-        made.owed = [replace(one, schema_id=str(number)) for one in made.owed]
+        self._producer.undecodable(_framed(number, datum), event_type)
+        created = self._producer.records[-1]
+        created.owed = [replace(one, schema_id=str(number)) for one in created.owed]
 
     def _order(self, datum: bytes) -> None:
-        self._shop.undecodable(_framed(IDS[ORDER], datum), ORDER)
+        self._producer.undecodable(_framed(IDS[ORDER], datum), ORDER)
 
     def _good(self) -> bytes:
         event: dict[str, Any] = {
             "event_id": "0f8fad5b-d9cb-469f-a165-70867728950e",
-            "occurred_at": self._dice.getrandbits(40),
+            "occurred_at": self._random.getrandbits(40),
             "customer": "customer-0-secret",
             "tag": None,
             "note": "customer-0-secret",
@@ -117,37 +120,38 @@ class _Hostile:
 
 @pytest.mark.timeout(900)
 def test_hostile_records_are_dead_lettered_unchanged(apache_broker: RealBroker, tmp_path: Path) -> None:
+    """Each dead letter has the original bytes and headers, and every good record is delivered."""
     world = World(apache_broker, tmp_path, ISOLATED)
     texts: dict[int, object] = {IDS[name]: schema for name, schema in schemas.SCHEMAS.items() if name != schemas.MERGE}
     world.registry.close()
     world.registry = SchemaRegistry(schemas.registered({**texts, **_BOMBS}))
     with world:
         world.configure(timeout_s=_TIMEOUT_S)
-        shop, said = OrderProducer(world, 71), SearchedOutput()
-        hostile = _Hostile(shop, random.Random(72))
-        for turn in range(_BAD):
-            hostile.make(turn)
-            shop.ordinary(_GOOD_FOR_EACH)
-            if turn % 50 == 0:
-                shop.order()
-                shop.records[-1].headers.extend(_CROWD)
+        producer, output = OrderProducer(world, 71), SearchedOutput()
+        hostile = _HostileRecords(producer, random.Random(72))
+        for number in range(_BAD_RECORDS):
+            hostile.make(number)
+            producer.ordinary(_GOOD_PER_BAD)
+            if number % 50 == 0:
+                producer.order()
+                producer.records[-1].headers.extend(_MANY_HEADERS)
         with world.member() as member:
             member.wait_for_partitions(world.partitions)
-            shop.produce()
-            shop.wait_until_delivered(within_s=120)
-            member.wait_until(lambda: _settled(member, len(shop.records)), 180, "records are still open")
-            disagreements = accounting.differences(shop.records, member.status(), member.metrics())
-            said.pages(member)
+            producer.produce()
+            producer.wait_until_delivered(within_s=120)
+            member.wait_until(lambda: _settled(member, len(producer.records)), 180, "records are still open")
+            differences = accounting.differences(producer.records, member.status(), member.metrics())
+            output.pages(member)
             assert member.stop() == 0
-        said.files(world.folder)
+        output.files(world.folder)
         evidence = gather(world, timeout_s=_TIMEOUT_S)
-        print(f"\n{len(shop.records)} records: {dict(shop.kinds)}; letters: {len(evidence.dead_letters)}")
-        assert oracle.violations(shop.records, evidence) == []
-        assert disagreements == []
-        assert "log" in said.channels
-        assert said.leaks(OF_THE_SHOP) == []
+        print(f"\n{len(producer.records)} records: {dict(producer.kinds)}; dead letters: {len(evidence.dead_letters)}")
+        assert oracle.violations(producer.records, evidence) == []
+        assert differences == []
+        assert "log" in output.channels
+        assert output.leaks(SHOP_CANARIES) == []
 
 
 def _settled(member: Member, count: int) -> bool:
-    """Tell whether every pipeline has settled this many records."""
+    """Return True if every pipeline has settled this many records."""
     return all(pipeline["records"]["settled"] == count for pipeline in member.status().values())

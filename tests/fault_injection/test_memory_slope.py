@@ -1,4 +1,4 @@
-"""The slope of memory: it sees a leak through the noise, however it comes, and none where there is only noise."""
+"""The slope of memory shows a leak of any form through the noise, and no leak if there is only noise."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from tests.fault_injection.soak import RESIDENT_MIB_PER_H
 _SECONDS = 400
 
 
-def _samples(grown_mib: Callable[[int], float], seconds: int = _SECONDS) -> list[Sample]:
-    """Samples with a noise that lasts: what is in flight now is in flight a second later, mostly."""
-    dice, drift, samples = random.Random(1), 0.0, []
+def _samples(growth_mib: Callable[[int], float], seconds: int = _SECONDS) -> list[Sample]:
+    """Return samples with correlated noise: most of what is in flight now is in flight a second later."""
+    generator, drift, samples = random.Random(1), 0.0, []
     for at in range(seconds):
-        drift = 0.9 * drift + dice.gauss(0, 0.1)
-        samples.append((1000.0 + at, 80 + grown_mib(at) + drift + (3 if dice.random() < 0.05 else 0)))
+        drift = 0.9 * drift + generator.gauss(0, 0.1)
+        samples.append((1000.0 + at, 80 + growth_mib(at) + drift + (3 if generator.random() < 0.05 else 0)))
     return samples
 
 
@@ -50,6 +50,6 @@ def test_noise_alone_is_flat() -> None:
 
 
 def test_too_few_samples_raise() -> None:
-    for few in (0, 1, 120):
+    for seconds in (0, 1, 120):
         with pytest.raises(ValueError, match="two minutes"):
-            slope(_samples(lambda _: 0.0, seconds=few))
+            slope(_samples(lambda _: 0.0, seconds=seconds))

@@ -1,4 +1,4 @@
-"""Answers that lie, end to end: a real member meets each of them once at every server, and nothing is lost by it."""
+"""Misleading responses, end to end: every server sends each of them to a real member once, and no event is lost."""
 
 from __future__ import annotations
 
@@ -29,26 +29,26 @@ from tests.e2e.evidence import gather
 from tests.e2e.member import Member
 from tests.e2e.shop import ISOLATED
 from tests.e2e.world import TIMEOUT_S, World
-from tests.fault_injection.canary_search import OF_THE_SHOP, SearchedOutput
+from tests.fault_injection.canary_search import SHOP_CANARIES, SearchedOutput
 from tests.fault_injection.order_producer import OrderProducer
 from tests.fault_injection.settings import change
 from tests.integration.delivery.hostile import chunked, head, respond
 from tests.kafka_clusters import RealBroker
 
 _PAGE = "page-canary-41d7"
-_MOST_MORE_BYTES = 80_000_000
-"""What a member may grow by while it is sent a hundred megabytes; its own work is well below."""
+_MAX_GROWTH_BYTES = 80_000_000
+"""Allowed memory growth while a member receives a response of 100 MB. Its normal work needs much less."""
 
 
 @dataclass(frozen=True)
 class MisleadingResponse:
-    """What a server does once.
+    """A response that a server sends once.
 
     Args:
-        name: what it is; "late" are those that the oracle knows to be answered when the caller has left.
+        name: name of the fault. For the oracle, "late" is a response after the client's timeout.
         action: the fault.
-        servers: who tells it.
-        when: to which calls.
+        servers: the servers that send it.
+        when: the requests that get it.
     """
 
     name: str
@@ -61,31 +61,31 @@ def _several(incoming: IncomingRequest) -> bool:
     return len(incoming.items) > 1
 
 
-def _listed(*picked: int | None) -> Callable[[IncomingRequest], Action]:
-    """Return an answer that lists these events of the batch; `None` is one that is not in it."""
+def _listed(*indices: int | None) -> Callable[[IncomingRequest], Action]:
+    """Return an action that lists events of the batch as invalid, by index; `None` is an event outside the batch."""
 
-    def answer(incoming: IncomingRequest) -> Action:
-        ids = ["of-nobody" if index is None else incoming.items[index].id for index in picked]
+    def respond(incoming: IncomingRequest) -> Action:
+        ids = ["unknown-id" if index is None else incoming.items[index].id for index in indices]
         return Respond(200, {}, json.dumps({"invalid_events": [{"event_id": one, "index": 0} for one in ids]}).encode())
 
-    return answer
+    return respond
 
 
 _BATCHES = ("copilot", "customerio")
-_LIES = (
+_RESPONSES = (
     MisleadingResponse("200 with HTML", Respond(200, {"content-type": "text/html"}, f"<html>{_PAGE}</html>".encode())),
     MisleadingResponse("200 with truncated JSON", Garbage(respond(b'{"success":tr'))),
     MisleadingResponse("200 with invalid JSON", Respond(200, {}, b"{'success': True}")),
-    MisleadingResponse("less body than announced", Garbage(head(b"content-length: 100") + b'{"success":')),
-    MisleadingResponse("an entry of nobody", _listed(None), ("copilot",), _several),
-    MisleadingResponse("an entry of nobody among others", _listed(0, None), ("copilot",), _several),
+    MisleadingResponse("a body shorter than its length", Garbage(head(b"content-length: 100") + b'{"success":')),
+    MisleadingResponse("an unknown entry", _listed(None), ("copilot",), _several),
+    MisleadingResponse("an unknown entry among others", _listed(0, None), ("copilot",), _several),
     MisleadingResponse("an entry twice", _listed(0, 0), ("copilot",), _several),
-    MisleadingResponse("204 where a body was due", Respond(204), ("customerio",)),
+    MisleadingResponse("204 instead of a body", Respond(204), ("customerio",)),
     MisleadingResponse("a redirect", Respond(307, {"location": f"http://127.0.0.1:9/{_PAGE}"}, b"")),
     MisleadingResponse("100 MB of body", Garbage(head(b"content-length: 100000000") + b" " * 100_000_000), _BATCHES),
-    MisleadingResponse("headers that do not end", Garbage(b"HTTP/1.1 200 OK\r\n" + b"x: y\r\n" * 200_000)),
-    MisleadingResponse("chunks of nonsense", Garbage(chunked(b"ZZ\r\n{}\r\n0\r\n\r\n"))),
-    MisleadingResponse("two lengths that differ", Garbage(head(b"content-length: 2", b"content-length: 16") + b"{}")),
+    MisleadingResponse("endless headers", Garbage(b"HTTP/1.1 200 OK\r\n" + b"x: y\r\n" * 200_000)),
+    MisleadingResponse("invalid chunks", Garbage(chunked(b"ZZ\r\n{}\r\n0\r\n\r\n"))),
+    MisleadingResponse("two different lengths", Garbage(head(b"content-length: 2", b"content-length: 16") + b"{}")),
     MisleadingResponse("no HTTP", Garbage(b'{"success":true}')),
     MisleadingResponse("an absurd wait", Respond(503, {"retry-after": "-1e308"})),
     MisleadingResponse("accepted, then reset", LoseResponse()),
@@ -93,21 +93,24 @@ _LIES = (
 )
 
 
-def _tell(server: Fake, name: str) -> list[Rule]:
-    """Let every second call of a server meet the next lie that fits it, each once."""
-    mine = [lie for lie in _LIES if name in lie.servers]
-    return [server.faults.add(lie.action, when=all_of(every(2), lie.when), times=1, name=lie.name) for lie in mine]
+def _add_rules(server: Fake, name: str) -> list[Rule]:
+    """Let a server send each response once. Every second request gets one."""
+    fitting = [response for response in _RESPONSES if name in response.servers]
+    return [
+        server.faults.add(response.action, when=all_of(every(2), response.when), times=1, name=response.name)
+        for response in fitting
+    ]
 
 
 def _peak_bytes(member: Member) -> int:
-    """Return the most memory the process ever held."""
+    """Return the peak resident memory of the process."""
     found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{member.process.pid}/status").read_text(encoding="ascii"))
     assert found
     return int(found[1]) * 1024
 
 
-def _twice(world: World) -> Iterator[str]:
-    """Name the servers at which something that was accepted before a reset came again under its own id."""
+def _servers_with_repeats(world: World) -> Iterator[str]:
+    """Yield the servers where each event accepted before a reset arrived again with the same id."""
     for name, server in world.servers.items():
         lost = {one for request in server.requests if request.fault == "accepted, then reset" for one in request.ids}
         arrived = [arrival.id for arrival in server.received]
@@ -119,26 +122,27 @@ def _twice(world: World) -> Iterator[str]:
 def test_misleading_responses_lose_no_event(apache_broker: RealBroker, tmp_path: Path) -> None:
     with World(apache_broker, tmp_path, ISOLATED) as world:
         change(world, every={"probe": "200ms"})
-        shop, said = OrderProducer(world, 61), SearchedOutput()
+        producer, output = OrderProducer(world, 61), SearchedOutput()
         with world.member() as member:
             member.wait_for_partitions(world.partitions)
-            shop.orders(100)
-            shop.wait_until_delivered(within_s=120)
+            producer.orders(100)
+            producer.wait_until_delivered(within_s=120)
             before = _peak_bytes(member)
-            rules = {name: _tell(server, name) for name, server in world.servers.items()}
-            while left := [rule.name for told in rules.values() for rule in told if not rule.hits]:
-                assert len(shop.records) < 6_000, f"never told: {left}"
-                shop.orders(40)
-                shop.wait_until_delivered(within_s=120)
-            grown = _peak_bytes(member) - before
-            said.pages(member)
+            rules = {name: _add_rules(server, name) for name, server in world.servers.items()}
+            while remaining := [rule.name for some in rules.values() for rule in some if not rule.hits]:
+                assert len(producer.records) < 6_000, f"never sent: {remaining}"
+                producer.orders(40)
+                producer.wait_until_delivered(within_s=120)
+            growth = _peak_bytes(member) - before
+            output.pages(member)
             assert member.stop() == 0
-        said.files(world.folder)
+        output.files(world.folder)
         print(
-            f"\nlies: {sum(len(told) for told in rules.values())}, records: {len(shop.records)}, grown by {grown} bytes"
+            f"\nresponses: {sum(len(some) for some in rules.values())}, records: {len(producer.records)}, "
+            f"memory growth: {growth} bytes"
         )
-        assert oracle.violations(shop.records, gather(world)) == [], "a letter would be among the complaints"
-        assert set(_twice(world)) == set(world.servers)
-        assert grown < _MOST_MORE_BYTES
-        assert "log" in said.channels
-        assert said.leaks((*OF_THE_SHOP, _PAGE)) == []
+        assert oracle.violations(producer.records, gather(world)) == [], "a dead letter would be a violation"
+        assert set(_servers_with_repeats(world)) == set(world.servers)
+        assert growth < _MAX_GROWTH_BYTES
+        assert "log" in output.channels
+        assert output.leaks((*SHOP_CANARIES, _PAGE)) == []

@@ -1,4 +1,4 @@
-"""Where reading begins and what the logs leave out: real members on a real broker, judged by what arrives."""
+"""Start offsets and gaps in the log: real members on a real broker, judged by the arrivals."""
 
 from __future__ import annotations
 
@@ -31,17 +31,17 @@ def due(records: Iterable[ProducedRecord]) -> set[str]:
     return {one.stored_id for record in records for one in record.owed}
 
 
-def arrived_once(world: World) -> set[str]:
-    """Return what arrived; nothing may have come twice."""
+def arrivals_once(world: World) -> set[str]:
+    """Return the ids that arrived; none may have arrived twice."""
     arrivals = [one.id for one in world.customerio.received]
-    assert len(arrivals) == len(set(arrivals)), "something came twice"
+    assert len(arrivals) == len(set(arrivals)), "an event arrived twice"
     return set(arrivals)
 
 
 def wait_for_lag(member: Member, group: str, lags: dict[tuple[str, int], float]) -> None:
-    """Wait until the exported lag is known of exactly these partitions, and is so large."""
+    """Wait until the exported lag has exactly these partitions and values."""
 
-    def as_wanted() -> bool:
+    def is_exported() -> bool:
         found = {
             (dict(labels)["topic"], int(dict(labels)["partition"])): value
             for (name, labels), value in member.metrics().items()
@@ -49,11 +49,12 @@ def wait_for_lag(member: Member, group: str, lags: dict[tuple[str, int], float])
         }
         return found == lags
 
-    member.wait_until(as_wanted, 180, f"the lag did not come to {lags}")
+    member.wait_until(is_exported, 180, f"the lag is not {lags}")
 
 
 @pytest.mark.timeout(900)
 def test_new_partitions_and_topics_are_read_from_the_beginning(broker: Broker, tmp_path: Path) -> None:
+    """The group starts at `latest`; that does not apply to partitions and topics created later."""
     prefix = broker.unique("later")
     with World(broker, tmp_path, _PIPELINE, partitions=2) as world:
         (group,) = world.pipelines
@@ -66,21 +67,21 @@ def test_new_partitions_and_topics_are_read_from_the_beginning(broker: Broker, t
             member.wait_for_partitions(2)
             shop.ordinary(60)
             kafka_io.produce(broker, world.topic, shop.records[len(before) :])
-            # Records are there before anybody can have seen the partitions, and before the topic's first assignment.
+            # The records exist before a member can know the partitions, and before the first assignment of the topic.
             admin = AdminClient(broker.client())
-            for answer in admin.create_partitions([NewPartitions(world.topic, 4)]).values():
-                answer.result(timeout=_WITHIN_S)
+            for future in admin.create_partitions([NewPartitions(world.topic, 4)]).values():
+                future.result(timeout=_WITHIN_S)
             broker._await_visible(world.topic, 4)
-            wider = Shop(world.topic, 4, world.pipelines, random.Random(2))
-            wider._next = [*shop._next, 0, 0]
-            wider.ordinary(60)
-            kafka_io.produce(broker, world.topic, wider.records)
+            wider_shop = Shop(world.topic, 4, world.pipelines, random.Random(2))
+            wider_shop._next = [*shop._next, 0, 0]
+            wider_shop.ordinary(60)
+            kafka_io.produce(broker, world.topic, wider_shop.records)
             later = broker.create_topic(f"{prefix}.shop", 2, exact=True)
-            newly = Shop(later, 2, world.pipelines, random.Random(3))
-            newly.ordinary(60)
-            kafka_io.produce(broker, later, newly.records)
-            wanted = due(shop.records) - due(before) | due(wider.records) | due(newly.records)
-            member.wait_until(lambda: wanted <= world.customerio.stored_ids(), _WITHIN_S, "not everything arrived")
+            new_shop = Shop(later, 2, world.pipelines, random.Random(3))
+            new_shop.ordinary(60)
+            kafka_io.produce(broker, later, new_shop.records)
+            expected = due(shop.records) - due(before) | due(wider_shop.records) | due(new_shop.records)
+            member.wait_until(lambda: expected <= world.customerio.stored_ids(), _WITHIN_S, "not everything arrived")
             member.wait_for_partitions(6)
             for topic, partitions in ((world.topic, 4), (later, 2)):
                 ends = kafka_io.log_ends(broker, topic, partitions)
@@ -90,8 +91,8 @@ def test_new_partitions_and_topics_are_read_from_the_beginning(broker: Broker, t
                     f"{topic} was not committed",
                 )
             assert member.stop() == 0
-        assert {record.partition for record in wider.records} == {0, 1, 2, 3}
-        assert arrived_once(world) == wanted
+        assert {record.partition for record in wider_shop.records} == {0, 1, 2, 3}
+        assert arrivals_once(world) == expected
 
 
 @pytest.mark.timeout(900)
@@ -104,8 +105,8 @@ def test_compacted_transactional_and_empty_partitions_reach_lag_0(broker: Broker
         max_compaction_lag_ms="200",
     )
     transactional, empty = broker.create_topic("transactional"), broker.create_topic("empty", 2)
-    _transactions(broker, transactional)
-    last = _compact(broker, compacted)
+    _write_transactions(broker, transactional)
+    last = _write_until_compacted(broker, compacted)
     with World(broker, tmp_path, _PIPELINE) as world:
         (group,) = world.pipelines
         reconfigure(world, topics=[compacted, transactional, empty])
@@ -113,19 +114,19 @@ def test_compacted_transactional_and_empty_partitions_reach_lag_0(broker: Broker
             places = [(compacted, 0), (transactional, 0), (empty, 0), (empty, 1)]
             wait_for_lag(member, group, dict.fromkeys(places, 0.0))
             assert kafka_io.committed(broker, group, compacted, 1) == {0: last + 1}
-            # Three records with a marker each, and two that were taken back, with theirs.
+            # Three committed records with a marker each, and two aborted records with one marker.
             assert kafka_io.committed(broker, group, transactional, 1) == {0: 9}
-            taken = {
+            consumed = {
                 dict(labels)["topic"]: value
                 for (name, labels), value in member.metrics().items()
                 if name == "cdp_kafka_messages_consumed_total" and ("pipeline", group) in labels
             }
-            assert taken[transactional] == 3
-            assert 0 < taken[compacted] < last + 1, "nothing was compacted away: the test met no gap"
+            assert consumed[transactional] == 3
+            assert 0 < consumed[compacted] < last + 1, "nothing was compacted, so the log has no gap"
             assert member.stop() == 0
 
 
-def _transactions(broker: Broker, topic: str) -> None:
+def _write_transactions(broker: Broker, topic: str) -> None:
     """Write transactions; the last of them are aborted."""
     writer = Producer(broker.client(transactional_id=broker.unique("tx")))
     writer.init_transactions(_WITHIN_S)
@@ -137,8 +138,8 @@ def _transactions(broker: Broker, topic: str) -> None:
         writer.commit_transaction(_WITHIN_S) if commits else writer.abort_transaction(_WITHIN_S)
 
 
-def _compact(broker: Broker, topic: str) -> int:
-    """Write the same few keys again and again until the broker has thrown old ones away; return the last offset."""
+def _write_until_compacted(broker: Broker, topic: str) -> int:
+    """Write the same ten keys until the broker has compacted some records away; return the last offset."""
     deadline_s = time.monotonic() + _WITHIN_S
     for number in count():
         writer = Producer(broker.client())
@@ -146,21 +147,21 @@ def _compact(broker: Broker, topic: str) -> int:
             writer.produce(topic, None, b"%d" % key)
         assert writer.flush(_WITHIN_S) == 0
         end = kafka_io.log_ends(broker, topic, 1)[0]
-        if number and _records(broker, topic, end) < end:
+        if number and _count_records(broker, topic, end) < end:
             return end - 1
-        assert time.monotonic() < deadline_s, f"nothing of {topic} was compacted away"
-        time.sleep(0.5)  # a segment must be a while old before it is looked at
+        assert time.monotonic() < deadline_s, f"{topic} was not compacted"
+        time.sleep(0.5)  # only a segment of a certain age is compacted
     raise AssertionError
 
 
-def _records(broker: Broker, topic: str, end: int) -> int:
-    """Return how many records a partition really has."""
+def _count_records(broker: Broker, topic: str, end: int) -> int:
+    """Count the records of partition 0, without those that were compacted."""
     reader = Consumer(broker.client(group_id=broker.unique("reader"), enable_auto_commit=False))
-    place = TopicPartition(topic, 0, 0)
+    partition = TopicPartition(topic, 0, 0)
     found = 0
     try:
-        reader.assign([place])
-        while reader.position([place])[0].offset < end:
+        reader.assign([partition])
+        while reader.position([partition])[0].offset < end:
             message = reader.poll(_WITHIN_S)
             assert message is not None
             assert message.error() is None
@@ -172,6 +173,7 @@ def _records(broker: Broker, topic: str, end: int) -> int:
 
 @pytest.mark.timeout(900)
 def test_partition_with_expired_offset_waits_for_accept_gap(broker: Broker, tmp_path: Path) -> None:
+    """The other partition continues, and the directive names the offset where the stopped one resumes."""
     with World(broker, tmp_path, _PIPELINE, partitions=2) as world:
         (group,) = world.pipelines
         directives = world.folder / "directives.yaml"
@@ -186,28 +188,28 @@ def test_partition_with_expired_offset_waits_for_accept_gap(broker: Broker, tmp_
         )
         client.close()
         admin = AdminClient(broker.client())
-        for answer in admin.delete_records([TopicPartition(world.topic, 0, 20)]).values():
-            answer.result(timeout=_WITHIN_S)
+        for future in admin.delete_records([TopicPartition(world.topic, 0, 20)]).values():
+            future.result(timeout=_WITHIN_S)
         other = due(one for one in shop.records if one.partition == 1)
         rest = due(one for one in shop.records if one.partition == 0 and one.offset >= 20)
         with world.member() as member:
-            said = member.wait_for_line("partition stopped", topic=world.topic, partition=0)
-            assert (said["offset"], said["level"]) == (5, "error")
+            logged = member.wait_for_line("partition stopped", topic=world.topic, partition=0)
+            assert (logged["offset"], logged["level"]) == (5, "error")
             member.wait_until(
-                lambda: other <= world.customerio.stored_ids(), _WITHIN_S, "the other partition waits, too"
+                lambda: other <= world.customerio.stored_ids(), _WITHIN_S, "the other partition waits as well"
             )
             status = member.status()[group]
             assert [(one["partition"], one["offset"]) for one in status["stopped"]] == [(0, 5)]
             assert member.metrics()["cdp_kafka_partitions_stopped", (("pipeline", group), ("topic", world.topic))] == 1
-            assert arrived_once(world) == other
+            assert arrivals_once(world) == other
             assert kafka_io.committed(broker, group, world.topic, 2)[0] == 5
             accepted = {
-                "accept_gap": {"partition": f"{world.topic}/0", "from": said["offset"], "to": "earliest"},
+                "accept_gap": {"partition": f"{world.topic}/0", "from": logged["offset"], "to": "earliest"},
                 "until": "2100-01-01T00:00:00Z",
             }
             directives.write_text(json.dumps({"directives": [accepted]}))
-            said = member.wait_for_line("offset gap accepted", topic=world.topic, partition=0)
-            assert (said["lost_from"], said["goes_on_at"]) == (5, 20)
+            logged = member.wait_for_line("offset gap accepted", topic=world.topic, partition=0)
+            assert (logged["lost_from"], logged["goes_on_at"]) == (5, 20)
             member.wait_until(lambda: rest <= world.customerio.stored_ids(), _WITHIN_S, "the rest did not arrive")
             ends = kafka_io.log_ends(broker, world.topic, 2)
             member.wait_until(
@@ -215,6 +217,8 @@ def test_partition_with_expired_offset_waits_for_accept_gap(broker: Broker, tmp_
                 _WITHIN_S,
                 "the rest was not committed",
             )
-            member.wait_until(lambda: not member.status()[group]["stopped"], _WITHIN_S, "it still says that it stopped")
+            member.wait_until(
+                lambda: not member.status()[group]["stopped"], _WITHIN_S, "the partition is still reported as stopped"
+            )
             assert member.stop() == 0
-        assert arrived_once(world) == other | rest
+        assert arrivals_once(world) == other | rest

@@ -1,4 +1,4 @@
-"""The short form: every kind of fault once, real members, a real broker of their own that is paused and killed, too."""
+"""The short storm: every kind of fault once, with real members and a real broker that is paused and killed as well."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.fault_injection.storm import Storm
 from tests.fault_injection.storm_counts import StormOptions
 
 _SEED = 4
-_OPTIONS = StormOptions(settle=1)
+_OPTIONS = StormOptions(settle_in_10=1)
 _WITHIN_S = 1800.0
 
 
@@ -24,15 +24,16 @@ _WITHIN_S = 1800.0
 def test_every_fault_once_loses_and_misorders_nothing(
     own_kafka: OwnKafka, tmp_path: Path, measured: Callable[[str], None]
 ) -> None:
-    of_deck, of_storm = report.seeds(_SEED)
-    faults = each_once(of_deck)
+    """No event is lost, out of order or wrongly dead-lettered."""
+    deck_random, storm_random = report.seeds(_SEED)
+    faults = each_once(deck_random)
     began = time.monotonic()
     folder = tmp_path / "world"
     folder.mkdir()
-    with Storm(own_kafka, folder, of_storm, _OPTIONS, print) as storm:
+    with Storm(own_kafka, folder, storm_random, _OPTIONS, print) as storm:
         storm.start()
         storm.strike(faults, _WITHIN_S)
-        storm.wait_for_the_rest()
+        storm.wait_for_deliveries()
         storm.shut_down()
         found = report.run(storm, faults, _SEED, time.monotonic() - began)
     measured(found.text())

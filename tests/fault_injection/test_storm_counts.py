@@ -1,4 +1,4 @@
-"""What storms count: a kind of fault that met nothing fails the run, and so does what a member keeps."""
+"""The counts of a storm: a kind of fault without hits fails the run, and so does a leak of a member."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.fault_injection.members import Line
 from tests.fault_injection.report import faults_without_hits
 from tests.fault_injection.soak import grown
 
-_HELD: Line = {
+_CENSUS: Line = {
     "tasks": 37,
     "threads": 46,
     "python_threads": ["MainThread", "kafka-poll-cdp"],
@@ -38,16 +38,16 @@ def test_seed_reproduces_faults_and_long_run_has_every_kind() -> None:
 
 
 def test_temporary_objects_are_not_counted_as_leaks() -> None:
-    assert [*grown(_HELD, _HELD)] == []
-    pools = {"threads": 48, "python_threads": [*_HELD["python_threads"], "asyncio_0", "uvloop_1"]}
-    assert [*grown(_HELD, {**_HELD, **pools})] == []
-    client = {"threads": 48, "descriptors": {**_HELD["descriptors"], "pipe": 57}}
-    assert [*grown(_HELD, {**_HELD, **client})] == []
-    assert [*grown(_HELD, {**_HELD, "descriptors": {**_HELD["descriptors"], "socket": 40}})] == []
+    assert [*grown(_CENSUS, _CENSUS)] == []
+    pools = {"threads": 48, "python_threads": [*_CENSUS["python_threads"], "asyncio_0", "uvloop_1"]}
+    assert [*grown(_CENSUS, {**_CENSUS, **pools})] == []
+    client = {"threads": 48, "descriptors": {**_CENSUS["descriptors"], "pipe": 57}}
+    assert [*grown(_CENSUS, {**_CENSUS, **client})] == []
+    assert [*grown(_CENSUS, {**_CENSUS, "descriptors": {**_CENSUS["descriptors"], "socket": 40}})] == []
 
 
 @pytest.mark.parametrize(
-    ("more", "said"),
+    ("more", "complaint"),
     [
         ({"tasks": 38}, "tasks: 37, then 38"),
         ({"threads": 49}, "threads: 46, then 49"),
@@ -56,5 +56,5 @@ def test_temporary_objects_are_not_counted_as_leaks() -> None:
         ({"descriptors": {"file": 5}}, "descriptors (file): 4, then 5"),
     ],
 )
-def test_leaked_task_thread_socket_and_descriptor_are_seen(more: Line, said: str) -> None:
-    assert [*grown(_HELD, {**_HELD, **more})] == [said]
+def test_leaked_task_thread_socket_and_descriptor_are_seen(more: Line, complaint: str) -> None:
+    assert [*grown(_CENSUS, {**_CENSUS, **more})] == [complaint]

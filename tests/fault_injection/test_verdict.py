@@ -1,4 +1,4 @@
-"""The verdict on a storm sees what journals alone can tell: each of these worlds is right but for one thing."""
+"""The verdict on a storm uses the journals. Each test changes a faultless run in one respect."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ def _line(event: str, at: float, one: OwedDelivery, offset: int) -> Line:
 
 
 def _last(shop: Shop) -> OwedDelivery:
-    """Return the last delivery to Customer.io: whatever comes again of it is a suffix, and in order."""
+    """Return the last delivery to Customer.io: a repeat of it is a whole suffix, and therefore in order."""
     return [one for one in shop.owed if one.destination == "customerio" and one.cause is None][-1]
 
 
 def _again(evidence: Evidence, one: OwedDelivery) -> Evidence:
-    """Let a delivery arrive once more, much later, in a call of its own."""
+    """Return the evidence with one more arrival of a delivery, much later, in a request of its own."""
     number = 99_999
     more: list[Arrival] = [*evidence.arrivals["customerio"], arrival(one, number, _LATER + 0.4)]
-    calls = [*evidence.requests["customerio"], request_of(number, [one], _LATER, _LATER + 0.5)]
+    requests = [*evidence.requests["customerio"], request_of(number, [one], _LATER, _LATER + 0.5)]
     return changed(
         evidence,
         arrivals={**evidence.arrivals, "customerio": more},
-        requests={**evidence.requests, "customerio": calls},
+        requests={**evidence.requests, "customerio": requests},
     )
 
 
@@ -46,9 +46,9 @@ def test_repeat_is_allowed_if_a_later_epoch_started_at_or_below() -> None:
     first = _line("assigned", -1.0, one, 0)
     assert judge(shop, evidence, [[first, _line("assigned", _LATER - 1, one, one.offset)]]) == []
     for second in (
-        _line("assigned", _LATER - 1, one, one.offset + 1),  # it had no reason to take that again
-        _line("assigned", _LATER + 1, one, one.offset),  # it came too late to be the one that did
-        _line("assigned", -0.5, one, one.offset),  # it was there already when the first arrived
+        _line("assigned", _LATER - 1, one, one.offset + 1),  # it starts above the record
+        _line("assigned", _LATER + 1, one, one.offset),  # it starts after the repeat
+        _line("assigned", -0.5, one, one.offset),  # it starts before the first arrival
     ):
         complaints = judge(shop, evidence, [[first], [second]])
         assert [complaint.startswith("duplicate: ") for complaint in complaints] != []
@@ -62,7 +62,7 @@ def test_arrival_below_a_commit_is_reported() -> None:
     assert judge(shop, faultless_evidence(shop), [journal]) == []
     again = [_line("assigned", _LATER - 1, one, one.offset)]
     complaints = judge(shop, _again(faultless_evidence(shop), one), [journal, again])
-    assert any("below commit" in complaint and "took offset" in complaint for complaint in complaints)
+    assert any("below commit" in complaint and "received offset" in complaint for complaint in complaints)
 
 
 def test_epoch_that_starts_below_a_commit_is_reported() -> None:
@@ -78,14 +78,15 @@ def test_epoch_that_starts_below_a_commit_is_reported() -> None:
 
 
 def test_repeat_after_a_lost_response_is_counted_separately() -> None:
+    """A repeat without a later epoch is allowed only after a recorded missing response of the same destination."""
     shop = small_shop()
     one = _last(shop)
     first = _line("assigned", -1.0, one, 0)
-    unheard: Line = {"at": _LATER - 1, "event": "deferred", "destination": "customerio", "cause": "timed_out"}
-    assert judge_and_count(shop, _again(faultless_evidence(shop), one), [[first, unheard]]) == ([], 1)
-    for otherwise in ({"cause": "server_error"}, {"destination": "copilot"}, {"at": _LATER + 1}):
+    timed_out: Line = {"at": _LATER - 1, "event": "deferred", "destination": "customerio", "cause": "timed_out"}
+    assert judge_and_count(shop, _again(faultless_evidence(shop), one), [[first, timed_out]]) == ([], 1)
+    for change in ({"cause": "server_error"}, {"destination": "copilot"}, {"at": _LATER + 1}):
         complaints, count = judge_and_count(
-            shop, _again(faultless_evidence(shop), one), [[first, {**unheard, **otherwise}]]
+            shop, _again(faultless_evidence(shop), one), [[first, {**timed_out, **change}]]
         )
         assert len(complaints) == 1
         assert count == 0
@@ -95,13 +96,13 @@ def test_repeats_after_a_crash_are_compared_with_the_commits() -> None:
     shop = small_shop()
     one = _last(shop)
     evidence = _again(faultless_evidence(shop), one)
-    places = {(each.pipeline, each.partition): 10**6 for each in shop.owed}
-    at_its_offset = {**places, (one.pipeline, one.partition): one.offset}
+    committed = {(each.pipeline, each.partition): 10**6 for each in shop.owed}
+    at_its_offset = {**committed, (one.pipeline, one.partition): one.offset}
     (counted,), complaints = repeats([Crash("a kill", _LATER - 1, at_its_offset)], shop, evidence)
     assert (counted.again, complaints) == (1, [])
     assert counted.bound >= 1
-    _, complaints = repeats([Crash("a kill", _LATER - 1, places)], shop, evidence)
-    assert complaints == ["after the crash 'a kill' 1 came again that were committed"]
-    (counted,), complaints = repeats([Crash("a kill", _LATER - 1, places)], shop, faultless_evidence(shop))
+    _, complaints = repeats([Crash("a kill", _LATER - 1, committed)], shop, evidence)
+    assert complaints == ["after the crash 'a kill', 1 committed deliveries arrived again"]
+    (counted,), complaints = repeats([Crash("a kill", _LATER - 1, committed)], shop, faultless_evidence(shop))
     assert (counted.again, counted.bound, complaints) == (0, 0, [])
     assert repeats([], shop, faultless_evidence(shop)) == ([], [])

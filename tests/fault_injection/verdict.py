@@ -4,7 +4,7 @@ A delivery that got a response may arrive again in two cases only:
 
 * An assignment epoch that began meanwhile started at or below its record. That is "at least once" after a crash or a
   rebalance.
-* A member noted meanwhile that a request to that destination got no response in time. On a busy machine, or from a
+* A member recorded meanwhile that a request to that destination got no response in time. On a busy machine, or for a
   frozen member, this can happen although the server responded. These repeats are counted separately.
 
 Nothing below a commit that the broker accepted may arrive afterwards.
@@ -26,7 +26,7 @@ from tests.fault_injection.members import Line, PartitionOffset, partition_offse
 Place = tuple[str, int]
 """Pipeline and partition."""
 
-_NO_ANSWER = frozenset({"timed_out", "unreachable"})
+_NO_RESPONSE = frozenset({"timed_out", "unreachable"})
 
 _CLOCKS_S = 0.05
 """A journal line is written shortly after its event."""
@@ -54,7 +54,7 @@ class Repeats:
     Attributes:
         crash: the kind of kill.
         again: deliveries that arrived before it, and again between it and the next crash.
-        bound: the possible number: deliveries that had arrived at or above the committed offsets.
+        bound: the maximum allowed: deliveries that had arrived at or above the committed offsets.
     """
 
     crash: str
@@ -68,29 +68,29 @@ def judge(shop: Shop, evidence: Evidence, journals: list[list[Line]]) -> list[st
 
 
 def judge_and_count(shop: Shop, evidence: Evidence, journals: list[list[Line]]) -> tuple[list[str], int]:
-    """Return every violation, and the number of repeats allowed only by a sender's note."""
-    excused = _AllowedRepeats(shop, evidence, journals)
-    wrong = [
-        *oracle.violations(shop.records, evidence, may_repeat=excused.ids()),
-        *excused.complaints(),
+    """Return every violation, and the number of repeats allowed only by a recorded missing response."""
+    allowed = _AllowedRepeats(shop, evidence, journals)
+    violations = [
+        *oracle.violations(shop.records, evidence, may_repeat=allowed.ids()),
+        *allowed.complaints(),
         *_below_commits(shop, evidence, journals),
         *_starts_below_commits(journals),
     ]
-    return wrong, excused.unheard
+    return violations, allowed.without_response
 
 
 class _AllowedRepeats:
     """Repeats that are allowed, and why."""
 
     def __init__(self, shop: Shop, evidence: Evidence, journals: list[list[Line]]) -> None:
-        self.unheard = 0
+        self.without_response = 0
         self._evidence = evidence
         self._owed = shop.owed
-        self._without_answer: dict[str, list[float]] = defaultdict(list)
+        self._no_response_at: dict[str, list[float]] = defaultdict(list)
         for journal in journals:
             for line in journal:
-                if line["event"] == "deferred" and line["cause"] in _NO_ANSWER:
-                    self._without_answer[line["destination"]].append(line["at"])
+                if line["event"] == "deferred" and line["cause"] in _NO_RESPONSE:
+                    self._no_response_at[line["destination"]].append(line["at"])
         self._starts: dict[Place, list[PartitionOffset]] = defaultdict(list)
         for start in sorted(partition_offsets(journals, "assigned"), key=lambda one: one.at):
             self._starts[start.pipeline, start.partition].append(start)
@@ -108,19 +108,19 @@ class _AllowedRepeats:
         """Check each repeat: its response was lost, or an epoch between the two arrivals covers its record."""
         for destination, arrivals in self._evidence.arrivals.items():
             known = {one.stored_id: one for one in self._owed if one.destination == destination}
-            answered = {request.number: request for request in self._evidence.requests[destination]}
+            requests = {request.number: request for request in self._evidence.requests[destination]}
             last: dict[str, tuple[float, int]] = {}
             for arrival in arrivals:
                 before, one = last.get(arrival.id), known.get(arrival.id)
                 last[arrival.id] = (arrival.at, arrival.request)
                 if before is None or one is None:
                     continue
-                request = answered.get(before[1])
+                request = requests.get(before[1])
                 lost = request is not None and (request.status is None or request.fault in LATE_RESPONSES)
                 if lost or self._read_again(one, before[0], arrival.at):
                     continue
-                if any(before[0] < at < arrival.at for at in self._without_answer[destination]):
-                    self.unheard += 1
+                if any(before[0] < at < arrival.at for at in self._no_response_at[destination]):
+                    self.without_response += 1
                 else:
                     yield (
                         f"duplicate: {destination} received {arrival.id} again after its response, and no epoch "
@@ -173,16 +173,16 @@ def repeats(crashes: Sequence[Crash], shop: Shop, evidence: Evidence) -> tuple[l
     complaints: list[str] = []
     nexts = [one.at for one in crashes[1:]] + [float("inf")] * bool(crashes)
     for crash, until in zip(crashes, nexts, strict=True):
-        again = bound = beyond = 0
+        again = bound = committed_again = 0
         for destination, arrivals in evidence.arrivals.items():
             before = {one.id for one in arrivals if one.at <= crash.at and (destination, one.id) in known}
             after = {one.id for one in arrivals if crash.at < one.at <= until}
             above = {name for name in before if _is_above(known[destination, name], crash)}
             again += len(after & before)
             bound += len(above)
-            beyond += len(after & before - above)
-        if beyond:
-            complaints.append(f"after the crash {crash.what!r} {beyond} came again that were committed")
+            committed_again += len(after & before - above)
+        if committed_again:
+            complaints.append(f"after the crash {crash.what!r}, {committed_again} committed deliveries arrived again")
         counted.append(Repeats(crash.what, again, bound))
     return counted, complaints
 
