@@ -55,7 +55,7 @@ def _dies_at(point: str) -> Fault:
             if len(storm.members.members) < storm.member_count:
                 storm.members.start_one()
 
-        # `poll` reaps it; only then is its last line surely in the journal.
+        # Its last journal line is certain to be in the file only after `poll` has reaped the process.
         return ActiveFault(lambda: int(member.process.poll() is not None and bool(member.journal("died"))), over)
 
     return Fault(point, MEMBERS, (0.0, 0.5), strike)
@@ -74,7 +74,7 @@ def _frozen(storm: Storm, _: str, __: Random) -> ActiveFault:
 
 def _joins(storm: Storm, _: str, __: Random) -> ActiveFault:
     member = storm.members.start_one()
-    # It may get no partition if there are enough members. The member that leaves afterwards may be an older one.
+    # It may get no partition if there are enough members. The member that shuts down afterwards may be an older one.
     return ActiveFault(
         lambda: len(member.lines("joined group")), lambda: storm.members.shut_down(storm.members.choose())
     )

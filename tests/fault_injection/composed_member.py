@@ -77,7 +77,7 @@ def compose(journal: Journal, points: KillPoints) -> None:
             return await transport(self, request)
         finally:
             points.unsent.discard(request)
-            # The trace refers to the request. Kept, every request and body would stay until the garbage collector runs.
+            # The trace refers to the request: this cycle would keep each request and body until a garbage collection.
             del request.extensions["trace"]
 
     replace(consumer.cli.run, "run_app", run)

@@ -71,7 +71,7 @@ class Measurements:
             except OSError:
                 return  # the process has ended
             self._memory.append((now, resident))
-            with contextlib.suppress(OSError):  # not every kernel counts it
+            with contextlib.suppress(OSError):  # not every kernel has this file
                 self._waited.append((now, int(self._schedstat.read_text(encoding="ascii").split()[1]) / 1e9))
 
 

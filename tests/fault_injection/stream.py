@@ -33,7 +33,7 @@ class RecordStream:
         self._produced_at = time.monotonic()
         self._wrong_offsets: list[str] = []
         self._finished = False
-        # Idempotence keeps offsets as they were made: a record repeated after a lost response is written once.
+        # Idempotence keeps the expected offsets: a record that is sent again after a lost response is written once.
         patient = broker.client(enable_idempotence=True, linger_ms=5, message_timeout_ms=120_000)
         self._producer = Producer({**patient, "log_level": 0})  # an unavailable broker is expected
 

@@ -74,6 +74,7 @@ def wait_for_commits(world: World, member: Member) -> None:
 
 @pytest.mark.timeout(900)
 def test_pause_stops_a_destination_until_removed_or_ended(broker: Broker, tmp_path: Path) -> None:
+    """Another destination continues, and an invalid file changes nothing about the active pause."""
     pipelines = {"cdp-customerio": ("customerio",), "cdp-copilot": ("copilot",)}
     with World(broker, tmp_path, pipelines, partitions=_PARTITIONS) as world:
         path = enable_directives(world)
@@ -220,6 +221,7 @@ def test_start_with_invalid_directives_file_sends_nothing(broker: Broker, tmp_pa
 
 @pytest.mark.timeout(900)
 def test_shutdown_works_while_the_directives_file_hangs(broker: Broker, tmp_path: Path) -> None:
+    """The read hangs at the start, before any record is consumed."""
     with World(broker, tmp_path, {"cdp-customerio": ("customerio",)}, partitions=_PARTITIONS) as world:
         path = enable_directives(world)
         os.mkfifo(path)  # never written: it blocks its reader, as a hanging disk does

@@ -64,6 +64,7 @@ def test_404_redirect_and_unintelligible_hold_until_fixed(
 
 @pytest.mark.timeout(900)
 def test_hold_of_consent_endpoint_leaves_collect_running(apache_broker: RealBroker, tmp_path: Path) -> None:
+    """Only the consents wait, and the events behind them in the order of their keys."""
     with World(apache_broker, tmp_path, {"cdp-copilot": ("copilot",)}) as world:
         change(world, every={"probe": f"{_PROBE_S}s"})
         producer, server = OrderProducer(world, 52), world.copilot

@@ -82,6 +82,7 @@ def test_registry_outage_only_delays_records(apache_broker: RealBroker, tmp_path
 
 @pytest.mark.timeout(900)
 def test_broker_restart_loses_and_repeats_nothing(own_kafka: OwnKafka, tmp_path: Path) -> None:
+    """The member keeps its partitions, and there is no rebalance."""
     with own_kafka.proxy() as proxy, World(own_kafka, tmp_path, ISOLATED) as world:
         world.configure(bootstrap=own_kafka.proxy_bootstrap)
         change(world, kafka={"session.timeout.ms": _SESSION_MS})
@@ -149,6 +150,7 @@ def test_missing_or_small_dead_letter_topic_loses_nothing(apache_broker: RealBro
 
 @pytest.mark.timeout(900)
 def test_dead_letters_wait_for_the_write_acl(own_kafka: OwnKafka, tmp_path: Path) -> None:
+    """Metric, log and status page report the stall. Other deliveries continue; no dead letter is lost."""
     with World(own_kafka, tmp_path, _ONE) as world:
         _poll_often(world)
         own_kafka.deny_writing(world.dead_letters)
@@ -175,6 +177,7 @@ def test_dead_letters_wait_for_the_write_acl(own_kafka: OwnKafka, tmp_path: Path
 
 @pytest.mark.timeout(900)
 def test_slow_dead_letter_topic_delays_only_dead_letters(own_kafka: OwnKafka, tmp_path: Path) -> None:
+    """All other deliveries continue, and no partition moves."""
     with own_kafka.proxy() as proxy, World(own_kafka, tmp_path, _ONE) as world:
         world.configure(bootstrap=own_kafka.proxy_bootstrap)
         proxy.delay_s = _SLOW_S

@@ -38,6 +38,7 @@ def test_leak_that_starts_late_is_seen_in_the_rise() -> None:
 
 
 def test_large_step_is_seen_and_small_step_is_no_leak() -> None:
+    """The rise shows the large step."""
     large, small = (slope(_samples(lambda at, mib=mib: mib if at > 150 else 0.0)) for mib in (4.0, 1.0))  # type: ignore[misc]
     assert large.worst == large.rise > RESIDENT_MIB_PER_H
     assert small.worst < RESIDENT_MIB_PER_H

@@ -120,6 +120,7 @@ def _servers_with_repeats(world: World) -> Iterator[str]:
 
 @pytest.mark.timeout(900)
 def test_misleading_responses_lose_no_event(apache_broker: RealBroker, tmp_path: Path) -> None:
+    """Repeats keep their id, memory stays bounded, and no output has a canary."""
     with World(apache_broker, tmp_path, ISOLATED) as world:
         change(world, every={"probe": "200ms"})
         producer, output = OrderProducer(world, 61), SearchedOutput()

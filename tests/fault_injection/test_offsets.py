@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
-from confluent_kafka.cimpl import NewPartitions  # the admin module has it, but does not say so to type checkers
+from confluent_kafka.cimpl import NewPartitions  # the admin module re-exports it, but not for type checkers
 
 from tests.e2e import kafka_io
 from tests.e2e.member import Member
@@ -97,6 +97,7 @@ def test_new_partitions_and_topics_are_read_from_the_beginning(broker: Broker, t
 
 @pytest.mark.timeout(900)
 def test_compacted_transactional_and_empty_partitions_reach_lag_0(broker: Broker, tmp_path: Path) -> None:
+    """The committed offset passes compacted records, transaction markers and aborted records."""
     compacted = broker.create_topic(
         "compacted",
         cleanup_policy="compact",

@@ -32,6 +32,7 @@ _WINDOW_S = 1.0
 
 @pytest.mark.timeout(900)
 def test_no_request_starts_before_the_requested_wait_ends(apache_broker: RealBroker, tmp_path: Path) -> None:
+    """The wait is requested in seconds, as a date, or by rate-limit headers; it applies to token requests as well."""
     with World(apache_broker, tmp_path, ISOLATED) as world:
         world.configure(timeout_s=15)
         shop = Shop(world.topic, PARTITIONS, world.pipelines, random.Random(31), customers=200)
@@ -92,6 +93,7 @@ def test_no_request_starts_before_the_requested_wait_ends(apache_broker: RealBro
 
 @pytest.mark.timeout(900)
 def test_rate_holds_in_every_second_for_two_members(apache_broker: RealBroker, tmp_path: Path) -> None:
+    """The server counts the requests of both members, across rebalances, token requests included."""
     with World(apache_broker, tmp_path, {"cdp-yotpo": ("yotpo",)}) as world:
         change(world, destinations={"yotpo": {"rate": f"{_RATE}/s"}})
         shop = Shop(world.topic, PARTITIONS, world.pipelines, random.Random(32), customers=200)

@@ -110,6 +110,7 @@ def _all_lanes_in_flight(member: Member, group: str) -> bool:
 def test_joins_leaves_kills_and_freezes_lose_nothing(
     broker: Broker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, protocol: dict[str, str]
 ) -> None:
+    """Order holds as well, and the thawed member neither sends nor commits for lost partitions."""
     with World(broker, tmp_path, _PIPELINE, partitions=_PARTITIONS) as world:
         world.configure(timeout_s=_TIMEOUT_S)
         reconfigure(world, kafka=protocol, batch=5, budgets=_LONG_BUDGETS)
@@ -155,8 +156,7 @@ def test_joins_leaves_kills_and_freezes_lose_nothing(
                 group.wait_for_arrivals(steady)
                 assert steady.stop() == 0
                 group.wait_for_everything(frozen)
-                mismatches = accounting.mismatches(frozen.status())
-                losses = frozen.lines("partitions lost")
+                mismatches, losses = accounting.mismatches(frozen.status()), frozen.lines("partitions lost")
                 assert frozen.stop() == 0
         # Everything was delivered during the freeze, so the thawed member must not send before its new assignment.
         assert [one.number for one in group.server.requests if thawed_at < one.started < reassigned_at] == [], (
@@ -183,6 +183,7 @@ def test_joins_leaves_kills_and_freezes_lose_nothing(
 def test_static_member_restart_moves_no_other_partition(
     broker: Broker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, protocol: dict[str, str]
 ) -> None:
+    """With KIP-848, a kill moves the partitions until the session expires."""
     classic = "group.protocol" not in protocol
     with World(broker, tmp_path, _PIPELINE, partitions=_PARTITIONS) as world:
         world.configure(timeout_s=_TIMEOUT_S)
@@ -227,6 +228,7 @@ def test_static_member_restart_moves_no_other_partition(
 
 @pytest.mark.timeout(900)
 def test_second_process_with_the_same_instance_id_ends_one(broker: Broker, tmp_path: Path) -> None:
+    """The older member exits with 1; its log has an error message without a traceback."""
     with World(broker, tmp_path, _PIPELINE, partitions=2) as world:
         (group,) = world.pipelines
         reconfigure(world, kafka={"group.instance.id": "pod-0"})

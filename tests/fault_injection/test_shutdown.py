@@ -60,6 +60,7 @@ def _shut_down_midway(
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_shutdown_at_any_moment_leaves_nothing_to_repeat(broker: Broker, tmp_path: Path) -> None:
+    """The member drains, commits and exits with 0."""
     # On the embedded cluster, each further member waits until the last session has expired.
     seeds = _SEEDS if broker.is_real else _SEEDS[:2]
     with World(broker, tmp_path, ISOLATED) as world:

@@ -38,6 +38,7 @@ def test_seed_reproduces_faults_and_long_run_has_every_kind() -> None:
 
 
 def test_temporary_objects_are_not_counted_as_leaks() -> None:
+    """Pool threads, idle connections and the threads of Kafka clients come and go."""
     assert [*grown(_CENSUS, _CENSUS)] == []
     pools = {"threads": 48, "python_threads": [*_CENSUS["python_threads"], "asyncio_0", "uvloop_1"]}
     assert [*grown(_CENSUS, {**_CENSUS, **pools})] == []

@@ -93,6 +93,7 @@ def test_repeat_after_a_lost_response_is_counted_separately() -> None:
 
 
 def test_repeats_after_a_crash_are_compared_with_the_commits() -> None:
+    """Only deliveries at or above the offsets committed at the crash may arrive again."""
     shop = small_shop()
     one = _last(shop)
     evidence = _again(faultless_evidence(shop), one)
