@@ -16,7 +16,7 @@ from consumer.destinations.copilot_contract import (
     CONSENT,
     EVENT_TYPES,
     FREE,
-    ID,
+    KEY,
     MAX_PROPERTIES,
     PATTERN,
     CopilotFieldType,
@@ -134,7 +134,7 @@ def _subtype(target: str, name: str | None) -> str | None:
         return None
     if not name or not name.strip():
         raise EntryError("custom_event needs a name", "set `name` to the event's subtype at Copilot")
-    if ID.convert(name.strip()) is None:
+    if KEY.convert(name.strip()) is None:
         raise EntryError(
             "this name has characters that Copilot refuses", "use letters, digits and : - . _ + @, no spaces"
         )

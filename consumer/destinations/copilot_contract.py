@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 from consumer.destinations import FieldRule, Target
 from consumer.destinations.encoding import exact
+from consumer.model.identifiers import id_problem
 from consumer.model.values import Instant
 
 MAX_PROPERTIES = 20
@@ -35,8 +36,12 @@ class CopilotFieldType(NamedTuple):
     requirement: str
 
 
-def _id(value: object) -> str | None:
+def _key(value: object) -> str | None:
     return value if isinstance(value, str) and value and PATTERN.fullmatch(value) else None
+
+
+def _id(value: object) -> str | None:
+    return value if isinstance(value, str) and PATTERN.fullmatch(value) and id_problem(value) is None else None
 
 
 def _code(value: object) -> str | None:
@@ -115,7 +120,8 @@ def _properties(value: object) -> dict[str, object] | None:
 
 
 _CHARACTERS = "letters, digits and : - . _ + @"
-ID = CopilotFieldType(_id, f"must be text of {_CHARACTERS}, and not empty")
+ID = CopilotFieldType(_id, f"must be text of {_CHARACTERS}, not empty, and not null, undefined, None or NaN")
+KEY = CopilotFieldType(_key, f"must be text of {_CHARACTERS}, and not empty")
 CODE = CopilotFieldType(_code, f"must be text of {_CHARACTERS}")
 TEXT = CopilotFieldType(_text, "must be text")
 BOOLEAN = CopilotFieldType(_boolean, "must be true or false")
@@ -156,7 +162,7 @@ EVENT_TYPES: Mapping[str, EventType] = {
     "user_thing_associated": _pair,
     "user_thing_disassociated": _pair,
     "thing_status_changed": EventType(
-        _THING | {"status_key": ID, "status_value": TEXT}, {"status_date": MOMENT, "user_id": ID}
+        _THING | {"status_key": KEY, "status_value": TEXT}, {"status_date": MOMENT, "user_id": ID}
     ),
     "thing_interaction": EventType(_THING, _USER, free=True),
     "thing_connected": EventType(_THING, _USER),

@@ -14,15 +14,13 @@ import math
 import re
 from base64 import b64encode
 from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
 from decimal import Decimal
-from functools import lru_cache
 from typing import Any
 
 import orjson
 
 from consumer.model import DeadLetterCause, Fault
-from consumer.model.values import Instant
+from consumer.model.values import Instant, iso_text
 
 MAX_DIGITS = 100
 """Digits of a decimal on either side of the point: more than money or measures need, too few to fill memory."""
@@ -31,8 +29,6 @@ _DECIMAL = re.compile(r"-?[0-9]{1,100}(?:\.[0-9]{1,100})?")
 _WRITTEN_NAME = re.compile(r"[A-Za-z][A-Za-z_]{0,39}")
 _LARGEST, _SMALLEST = 2**64 - 1, -(2**63)
 _DEEPEST = 200
-_MILLIS = ("Z", *(f".{millis:03d}Z" for millis in range(1, 1000)))
-_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - UTC throughout; a zone would quadruple the cost of formatting
 
 SORTED = orjson.OPT_SORT_KEYS | orjson.OPT_PASSTHROUGH_SUBCLASS
 _OPTIONS = orjson.OPT_PASSTHROUGH_SUBCLASS
@@ -47,29 +43,6 @@ def exact(number: Decimal) -> str | None:
         return None
     text = format(number, "f")
     return text if _DECIMAL.fullmatch(text) else None
-
-
-def iso(time_ns: int) -> str | None:
-    """Return ISO 8601 text in UTC of an epoch time in nanoseconds, or `None` outside the years 1 to 9999.
-
-    The fraction has 0, 3, 6 or 9 digits: as many as needed.
-    """
-    seconds, nanos = divmod(time_ns, 1_000_000_000)
-    start = _second(seconds)
-    if start is None:
-        return None
-    if nanos % 1_000_000 == 0:
-        return start + _MILLIS[nanos // 1_000_000]
-    return f"{start}.{nanos // 1000:06d}Z" if nanos % 1000 == 0 else f"{start}.{nanos:09d}Z"
-
-
-@lru_cache(maxsize=4096)
-def _second(seconds: int) -> str | None:
-    """Return an epoch second's text without fraction and zone. Cached: formatting is slow, neighbours share it."""
-    try:
-        return (_EPOCH + timedelta(seconds=seconds)).isoformat()
-    except OverflowError:
-        return None
 
 
 def dumps(value: Mapping[str, Any]) -> bytes | None:
@@ -152,7 +125,7 @@ def _value_problem(value: object) -> str | None:
         case bool() | None | bytes():
             return None
         case Instant():
-            return None if iso(value) else "the time lies outside the years 1 to 9999"
+            return None if iso_text(value) else "the time lies outside the years 1 to 9999"
         case int():
             return None if _SMALLEST <= value <= _LARGEST else "the integer does not fit in 64 bits"
         case float():
@@ -197,7 +170,7 @@ def _to_plain(value: object) -> object:
 
 _PLAIN: tuple[type[Any], ...] = (dict, list, str, int, float, bytes, Decimal)
 _CONVERTERS: dict[type, Callable[[Any], object]] = {
-    Instant: iso,
+    Instant: iso_text,
     Decimal: _decimal_to_json,
     bytes: lambda value: b64encode(value).decode(),
 }

@@ -17,7 +17,7 @@ from urllib.parse import quote
 import orjson
 
 from consumer.destinations import AccessToken, Basic, Encoded, Encoder, EntryError, OptionError, Target
-from consumer.destinations.encoding import dumps, encoding_fault, exact_size_copy, iso, size_fault
+from consumer.destinations.encoding import dumps, encoding_fault, exact_size_copy, size_fault
 from consumer.destinations.id_formats import uuid_text
 from consumer.destinations.option_checks import check_least, check_url
 from consumer.destinations.status_verdicts import json_object, judge_status, unintelligible
@@ -34,7 +34,7 @@ from consumer.model import (
     TransientCause,
     Verdict,
 )
-from consumer.model.values import Fields
+from consumer.model.values import Fields, iso_text
 
 TOKEN_LIFE_S = 13 * 24 * 3600.0
 """A token lives 14 days and cannot be refreshed. It is renewed one day early."""
@@ -134,7 +134,7 @@ class Yotpo:
             problem = problem_with(fields)
             if problem is not None:
                 return Fault(DeadLetterCause.CONTRACT, problem)
-            occurred_at = iso(time_ns)
+            occurred_at = iso_text(time_ns)
             if occurred_at is None:
                 return Fault(DeadLetterCause.CONTRACT, "the event's time is outside the years 1 to 9999")
             event_id = id_text(identity)

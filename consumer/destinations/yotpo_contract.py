@@ -11,6 +11,7 @@ from decimal import Decimal
 
 from consumer.destinations import FieldRule, Target
 from consumer.destinations.encoding import safe_field_name
+from consumer.model.identifiers import id_problem
 from consumer.model.values import Fields
 
 MAX_CHARACTERS = 255
@@ -19,7 +20,7 @@ MAX_CHARACTERS = 255
 _SNAKE_CASE = re.compile(r"[a-z0-9][a-z0-9_]{0,254}")
 _NAME = re.compile(r"[a-z0-9_]{1,32}")
 _E164 = re.compile(r"\+[1-9][0-9]{1,14}")
-_EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
+_EMAIL = re.compile(r"[^@\s\x00-\x1f\x7f-\x9f]+@[^@\s\x00-\x1f\x7f-\x9f]+")
 
 TARGET = Target(
     "event",
@@ -68,14 +69,20 @@ def _customer_problem(customer: object) -> str | None:
     external_id, phone, email = (customer.get(name) for name in ("external_id", "phone_number", "email"))
     if external_id is None and (phone is None) == (email is None):
         return "customer: needs external_id, or exactly one of phone_number and email"
-    if external_id is not None and not (isinstance(external_id, str) and external_id.strip()):
-        return "customer.external_id: must be text, and not blank"
+    problem = None if external_id is None else _external_id_problem(external_id)
+    if problem is not None:
+        return problem
     if phone is not None and not (isinstance(phone, str) and _E164.fullmatch(phone)):
         return "customer.phone_number: must be a number in E.164 form, + and digits"
     if email is not None and not (isinstance(email, str) and _EMAIL.fullmatch(email)):
         return "customer.email: must be an email address"
     properties = customer.get("custom_properties")
     return None if properties is None else _flat_problem("customer.custom_properties", properties)
+
+
+def _external_id_problem(value: object) -> str | None:
+    problem = id_problem(value) if isinstance(value, str) else "must be text"
+    return None if problem is None else f"customer.external_id: {problem}"
 
 
 def _flat_problem(path: str, properties: object) -> str | None:

@@ -43,6 +43,9 @@ def partition_of(place: HasPartition) -> Partition:
     return Partition(place.topic, place.partition)
 
 
+_NO_TIMESTAMP = 0
+"""The client's type of a timestamp that is not available."""
+
 UNREADABLE_HEADERS = "cdp-headers-unreadable"
 """Marks a record whose headers could not be read. Like all `cdp-*` names it is not copied to a dead letter."""
 
@@ -69,7 +72,16 @@ class Message(Protocol):
         """Return the headers in order, repeated names included."""
 
     def timestamp(self) -> tuple[int, int]:
-        """Return the timestamp's type and its value in epoch milliseconds."""
+        """Return the timestamp's type and its value in epoch milliseconds. `record_timestamp_ms` interprets them."""
+
+
+def record_timestamp_ms(message: Message) -> int | None:
+    """Return a record's timestamp in epoch milliseconds; `None` if it has none.
+
+    Producers that set no timestamp write -1, and topics of Kafka 0.9 have records of the type "not available".
+    """
+    kind, timestamp_ms = message.timestamp()
+    return None if kind == _NO_TIMESTAMP or timestamp_ms < 0 else timestamp_ms
 
 
 class DeadLetterCause(StrEnum):

@@ -102,7 +102,7 @@ class DeliveryEvents:
         """A request finished. `status` is `None` without a response; `size` is the body's bytes."""
 
     def delivered(self, destination: str, append_s: Sequence[float], event_s: Sequence[float]) -> None:
-        """Deliveries were made: for each, the seconds since its record's timestamp and since its event's time."""
+        """Deliveries were made: seconds since each one's event time, and since its record's timestamp if it has one."""
 
     def refused(self, destination: str, event_type: str, fault: Fault) -> None:
         """One delivery was refused, or failed its contract before any request."""

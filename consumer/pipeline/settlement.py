@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 from consumer.delivery.guards.flood_guard import FloodGuardOptions
 from consumer.delivery.guards.parked_failures import ParkedFailures
 from consumer.delivery.ledger.accounting import Accounting
-from consumer.model import DeadLetter, DeadLetterCause
+from consumer.model import DeadLetter, DeadLetterCause, record_timestamp_ms
 from consumer.model.clock import now_ms
 
 if TYPE_CHECKING:
@@ -105,9 +105,10 @@ class Settlement:
         for ledger, group in groupby(batch, _LEDGER):  # neighbours nearly always share a ledger
             records += ledger.settle_all(map(_SLOT, group), index)
         at_ms = time.time() * 1000
-        append_s = [(at_ms - record.timestamp()[1]) / 1000 for record in records]
+        times_ms = map(record_timestamp_ms, records)
+        append_s = [(at_ms - time_ms) / 1000 for time_ms in times_ms if time_ms is not None]
         event_s = [(at_ms - delivery.event_ms) / 1000 for delivery in batch]
-        self.accounting.accounts[destination].delivered += len(append_s)
+        self.accounting.accounts[destination].delivered += len(records)
         self._observer.delivered(destination, append_s, event_s)
         self.on_settled()
 

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from consumer.kafka.properties import max_poll_interval_s
+from consumer.model import record_timestamp_ms
 from consumer.model.clock import now_ms
 from consumer.model.observer import Observer
 from consumer.model.status import (
@@ -210,7 +211,7 @@ class StatusReporter:
             open_records=ledger.open_records,
             retained_records=ledger.retained,
             open_bytes=ledger.open_bytes,
-            head_ms=None if head is None else head.timestamp()[1],
+            head_ms=None if head is None else record_timestamp_ms(head),
             paused=partition in self._consumer.paused,
             full=partition in self._pipeline.full,
             log_end=log_end,
@@ -226,7 +227,7 @@ class StatusReporter:
         pipeline, name = self._pipeline, dispatcher.name
         accounting, index = self._deliveries(name, ledgers), pipeline.settlement.index[name]
         now, wall_ms = time.monotonic(), now_ms()
-        heads = [head.timestamp()[1] for ledger in ledgers if (head := ledger.oldest_open_for(index))]
+        heads = [record_timestamp_ms(head) for ledger in ledgers if (head := ledger.oldest_open_for(index))]
         paused_until = dispatcher.rate_limiter.paused_until
         rate = dispatcher.rate_limiter.rate_per_s
         return DestinationStatus(
@@ -236,7 +237,7 @@ class StatusReporter:
             requests=dispatcher.requests_in_flight,
             open_events=accounting.open,
             open_bytes=dispatcher.open_bytes(),
-            oldest_open_ms=min(heads, default=None),
+            oldest_open_ms=min((each for each in heads if each is not None), default=None),
             holds=tuple(
                 HoldStatus(
                     endpoint=endpoint.name,

@@ -14,7 +14,9 @@ from __future__ import annotations
 from decimal import Decimal
 from hashlib import blake2b
 
+from consumer.model.identifiers import id_problem
 from consumer.model.values import Instant, Value
+from consumer.translation.expressions.record_scope import UnmappableError, type_name
 
 _SIZE = 16
 _OWN_ID = (2).to_bytes(4, "big") + b"id"
@@ -56,6 +58,20 @@ def digest(entry: blake2b, event: bytes, element: str | None = None) -> bytes:
     state = entry.copy()
     state.update(event if element is None else event + prefixed(element.encode(errors="surrogatepass")))
     return state.digest()
+
+
+def own_id_text(value: Value) -> str:
+    """Return the own id of an event or of an element as text.
+
+    Raises:
+        UnmappableError: it is null, of a type that cannot be an id, or a text that cannot identify anything.
+    """
+    text = id_text(value)
+    if text is None:
+        raise UnmappableError(f"must be text, a number or a time, not {type_name(value)}")
+    if (problem := id_problem(text)) is not None:
+        raise UnmappableError(problem)
+    return text
 
 
 def id_text(value: Value) -> str | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from consumer.destinations import Destination
 from consumer.model import DeadLetterCause, Entry, Fault, SkipReason
 from consumer.model.translated_batch import Translation, TranslationFailure
@@ -18,7 +20,6 @@ class EntryTranslator:
 
     __slots__ = (
         "_build_fields",
-        "_consent",
         "_each",
         "_encoder",
         "_entry_hash",
@@ -26,7 +27,7 @@ class EntryTranslator:
         "_id",
         "_identify",
         "_repeated",
-        "_when",
+        "_skip",
         "entry",
     )
 
@@ -38,8 +39,7 @@ class EntryTranslator:
         self._entry_hash = delivery_id.entry_hash(rule.entry.event_type, rule.entry.destination, rule.entry.label)
         self._fields = ObjectField(rule.fields.fields, mandatory=True)
         self._build_fields = compile_object(self._fields)
-        self._when = rule.when.evaluate if rule.when is not None else None
-        self._consent = rule.consent.evaluate if rule.consent is not None else None
+        self._skip = _skip_test(rule)
         self._each: Evaluator | None = rule.each.evaluate if rule.each is not None else None
         self._id: Evaluator | None = rule.id.evaluate if rule.id is not None else None
         label = rule.entry.label
@@ -63,10 +63,10 @@ class EntryTranslator:
         try:
             elements = self._each(scope.event, scope)
         except UnmappableError as error:
-            self.refuse(record, event_id, time_ms, f"each: {error.reason}", out)
+            self._refuse(record, event_id, time_ms, f"each: {error.reason}", out)
             return
         if elements is not None and not isinstance(elements, list):
-            self.refuse(record, event_id, time_ms, f"each: must be an array, not {type_name(elements)}", out)
+            self._refuse(record, event_id, time_ms, f"each: must be an array, not {type_name(elements)}", out)
             return
         seen: set[str] = set()
         for position, element in enumerate(elements or ()):
@@ -81,7 +81,21 @@ class EntryTranslator:
             identity = self._identify(self._digest_without_id(event_id, position), time_ms)
             out.faults.append(TranslationFailure(record, self.entry, fault, identity))
 
-    def refuse(self, record: int, event_id: bytes, time_ms: int, reason: str, out: Translation) -> None:
+    def refuse_event(
+        self, record: int, scope: Scope, event_id: bytes, time_ms: int, reason: str, out: Translation
+    ) -> None:
+        """Add the fault of an event without a usable id, time or key, unless this entry skips the event anyway."""
+        if self._skip is not None and self._each is None:
+            try:
+                skipped = self._skip(scope.event, scope)
+            except UnmappableError:
+                skipped = None
+            if skipped is not None:
+                _count_skip(out, self.entry, skipped)
+                return
+        self._refuse(record, event_id, time_ms, reason, out)
+
+    def _refuse(self, record: int, event_id: bytes, time_ms: int, reason: str, out: Translation) -> None:
         """Add the fault of an event that this entry cannot translate.
 
         Its dead letter has the id that the destination would have received: the identity of a delivery does not depend
@@ -93,30 +107,24 @@ class EntryTranslator:
         self, record: int, value: Value, scope: Scope, digest: bytes, time_ns: int, key: int, out: Translation
     ) -> None:
         entry = self.entry
-        stage = "when"
+        may_skip = True
         try:
-            if self._when is not None:
-                allowed = self._when(value, scope)
-                if allowed is False:
-                    _count_skip(out, entry, SkipReason.FILTERED)
-                    return
-                if allowed is not True:
-                    reason = f"when: must be a boolean, not {type_name(allowed)}"
-                    self._unmappable(record, self._identify(digest, time_ns // 1_000_000), reason, out)
-                    return
-            stage = "consent"
-            if self._consent is not None and self._consent(value, scope) is not True:
-                _count_skip(out, entry, SkipReason.NO_CONSENT)
+            if self._skip is not None and (skipped := self._skip(value, scope)) is not None:
+                _count_skip(out, entry, skipped)
                 return
-            stage = ""
+            may_skip = False
             fields = self._build_fields(value, scope)
         except UnmappableError as error:
-            reason = f"{stage}: {error.reason}" if stage else explain_failure(self._fields, value, scope)
+            reason = error.reason if may_skip else explain_failure(self._fields, value, scope) or "fields"
             self._unmappable(record, self._identify(digest, time_ns // 1_000_000), reason, out)
             return
         encoded = self._encoder(fields, digest, time_ns)  # type: ignore[arg-type]  # a mandatory object, never None
         if isinstance(encoded, Fault):
-            out.faults.append(TranslationFailure(record, entry, encoded, self._identify(digest, time_ns // 1_000_000)))
+            identity = self._identify(digest, time_ns // 1_000_000)
+            if (failure := explain_failure(self._fields, value, scope)) is not None:
+                self._unmappable(record, identity, failure, out)
+            else:
+                out.faults.append(TranslationFailure(record, entry, encoded, identity))
             return
         column = out.columns[entry.destination]
         column.bodies.append(encoded.body)
@@ -130,15 +138,9 @@ class EntryTranslator:
     def _element_id(self, element: Value, scope: Scope) -> str | Fault:
         """Return an element's own id as text, or the fault if it has none."""
         try:
-            value = self._id(element, scope) if self._id is not None else None
+            return delivery_id.own_id_text(self._id(element, scope) if self._id is not None else None)
         except UnmappableError as error:
-            reason = error.reason
-        else:
-            text = delivery_id.id_text(value)
-            if text is not None:
-                return text
-            reason = f"must be text, a number or a time, not {type_name(value)}"
-        return Fault(DeadLetterCause.UNMAPPABLE, f"{self.entry.label}: id: {reason}")
+            return Fault(DeadLetterCause.UNMAPPABLE, f"{self.entry.label}: id: {error.reason}")
 
     def _digest(self, event_id: bytes, element: str | None = None) -> bytes:
         return delivery_id.digest(self._entry_hash, event_id, element)
@@ -150,6 +152,30 @@ class EntryTranslator:
     def _unmappable(self, record: int, identity: str, reason: str, out: Translation) -> None:
         fault = Fault(DeadLetterCause.UNMAPPABLE, f"{self.entry.label}: {reason}")
         out.faults.append(TranslationFailure(record, self.entry, fault, identity))
+
+
+def _skip_test(rule: EntryRule) -> Callable[[Value, Scope], SkipReason | None] | None:
+    """Return the function that says why an event is not delivered; `None` if every event is."""
+    if rule.when is None and rule.consent is None:
+        return None
+    when = rule.when.evaluate if rule.when is not None else None
+    consent = rule.consent.evaluate if rule.consent is not None else None
+
+    def skip(value: Value, scope: Scope) -> SkipReason | None:
+        stage = "when"
+        try:
+            if when is not None:
+                allowed = when(value, scope)
+                if allowed is False:
+                    return SkipReason.FILTERED
+                if allowed is not True:
+                    raise UnmappableError(f"must be a boolean, not {type_name(allowed)}")  # noqa: TRY301 - one form
+            stage = "consent"
+            return None if consent is None or consent(value, scope) is True else SkipReason.NO_CONSENT
+        except UnmappableError as error:
+            raise UnmappableError(f"{stage}: {error.reason}") from None
+
+    return skip
 
 
 def _count_skip(out: Translation, entry: Entry, reason: SkipReason) -> None:

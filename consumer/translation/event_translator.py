@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from consumer.destinations import Destination
-from consumer.model import Entry, Message, SkipReason
+from consumer.model import Entry, SkipReason, record_timestamp_ms
 from consumer.model.translated_batch import Translation
 from consumer.translation import delivery_id
 from consumer.translation.entry_translator import EntryTranslator
@@ -84,7 +84,7 @@ class EventTranslator:
             time_ms = self._time_or_timestamp_ms(scope)
             for translator in self._entries:
                 if only is None or translator.entry == only:
-                    translator.refuse(record, event_id, time_ms, f"{stage}: {error.reason}", out)
+                    translator.refuse_event(record, scope, event_id, time_ms, f"{stage}: {error.reason}", out)
             return
         if not event_id:
             event_id = delivery_id.position(partition_prefix, message.offset())
@@ -93,25 +93,25 @@ class EventTranslator:
                 translator.translate(record, scope, event_id, time_ns, key, out)
 
     def _own_id(self, expression: Expression, scope: Scope) -> bytes:
-        value = expression.evaluate(scope.event, scope)
-        text = delivery_id.id_text(value)
-        if text is None:
-            raise UnmappableError(f"must be text, a number or a time, not {type_name(value)}")
-        return delivery_id.own_id(text)
+        return delivery_id.own_id(delivery_id.own_id_text(expression.evaluate(scope.event, scope)))
 
     def _time_ns(self, scope: Scope) -> int:
         if self._time is not None:
             moment = to_instant(self._time.evaluate(scope.event, scope))
             if moment is not None:
                 return int(moment)
-        return _timestamp_ms(scope.message) * 1_000_000
+        timestamp_ms = record_timestamp_ms(scope.message)
+        if timestamp_ms is None:
+            reason = "the record has no timestamp: map `time`"
+            raise UnmappableError(reason if self._time is None else f"is null, and {reason}")
+        return timestamp_ms * 1_000_000
 
     def _time_or_timestamp_ms(self, scope: Scope) -> int:
-        """Return the event's time for the id of a failed delivery; if it has none, the record's timestamp."""
+        """Return the event's time for the id of a failed delivery; if it has none, the record's timestamp, or 0."""
         try:
             return self._time_ns(scope) // 1_000_000
         except UnmappableError:
-            return _timestamp_ms(scope.message)
+            return record_timestamp_ms(scope.message) or 0
 
     def _ordering_key(self, scope: Scope) -> int:
         message = scope.message
@@ -126,7 +126,3 @@ class EventTranslator:
         if key is None:  # a record without a key has no order with others
             return hash((message.topic(), message.partition(), None, message.offset()))
         return hash((message.topic(), message.partition(), key))
-
-
-def _timestamp_ms(message: Message) -> int:
-    return max(0, message.timestamp()[1])

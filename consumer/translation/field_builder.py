@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
+from decimal import Decimal
 
 from consumer.model.values import Fields, Value
 from consumer.translation.expressions.compiler import Evaluator
@@ -99,24 +101,33 @@ def without_nulls(value: Fields | list[Value]) -> Value:
     return _non_null(without_nulls(inner) if isinstance(inner, dict | list) else inner for inner in value)
 
 
-def explain_failure(source: ObjectField, value: Value, scope: Scope) -> str:
-    """Return which field raised an `UnmappableError` and why, such as `fields.total: cents() takes …`."""
-    return _find_failure(source, value, scope, "fields") or "fields"
+def explain_failure(source: ObjectField, value: Value, scope: Scope, path: str = "fields") -> str | None:
+    """Return which field has no value that can be sent and why, such as `fields.total: cents() takes …`.
 
-
-def _find_failure(source: ObjectField, value: Value, scope: Scope, path: str) -> str | None:
+    It raised an `UnmappableError`, or it holds NaN or an infinity; `None` if there is no such field.
+    """
     for name, each in source.fields.items():
         inner = f"{path}.{name}"
         if isinstance(each, ObjectField):
-            found = _find_failure(each, value, scope, inner)
+            found = explain_failure(each, value, scope, inner)
             if found is not None:
                 return found
             continue
         try:
-            compile_field(each)(value, scope)
+            result = compile_field(each)(value, scope)
         except UnmappableError as error:
             return f"{inner}: {error.reason}"
+        if _holds_not_finite(result):
+            return f"{inner}: a number is not finite (NaN or infinity)"
     return None
+
+
+def _holds_not_finite(value: Value) -> bool:
+    if isinstance(value, dict):
+        return any(map(_holds_not_finite, value.values()))
+    if isinstance(value, list):
+        return any(map(_holds_not_finite, value))
+    return isinstance(value, float | Decimal) and not math.isfinite(value)
 
 
 def _is_null_constant(source: FieldSource) -> bool:

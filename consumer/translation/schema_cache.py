@@ -101,12 +101,12 @@ class SchemaCache:
         first_ms = at_ms if known is None else min(at_ms, known.first_ms)
         self._unknown[key] = _Unknown(first_ms, at_ms + RETRY_MS)
 
-    def resolve_unknown(self, key: SchemaKey, timestamp_ms: int, missing: set[SchemaKey]) -> Fault | None:
+    def resolve_unknown(self, key: SchemaKey, timestamp_ms: int | None, missing: set[SchemaKey]) -> Fault | None:
         """Return the fault of a record whose schema is not known, or `None` if it waits.
 
         A key that must be requested is added to `missing`. A record waits until its own timestamp plus the grace time,
-        because a producer may run ahead of the registry's replication. A timestamp in the future counts from when the
-        key was first unknown.
+        because a producer may run ahead of the registry's replication. Without a timestamp, or with one in the future,
+        the grace time begins when the key was first unknown.
         """
         now_ms = self._clock_ms()
         unknown = self._unknown.get(key)
@@ -117,6 +117,7 @@ class SchemaCache:
         elif unknown is None or now_ms >= unknown.retry_ms:
             missing.add(key)
             return None
-        if min(timestamp_ms, unknown.first_ms) + self._grace_ms > now_ms:
+        since_ms = unknown.first_ms if timestamp_ms is None else min(timestamp_ms, unknown.first_ms)
+        if since_ms + self._grace_ms > now_ms:
             return None
         return Fault(DeadLetterCause.UNKNOWN_SCHEMA, _NOT_IN_DIRECTORY if is_fingerprint(key) else _NOT_IN_REGISTRY)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Literal
 
 from consumer.destinations import Destination
-from consumer.model import Entry, Fault, Message, SkipReason
+from consumer.model import Entry, Fault, Message, SkipReason, record_timestamp_ms
 from consumer.model.translated_batch import DeliveryColumns, SchemaKey, Translation, TranslationFailure
 from consumer.translation import delivery_id
 from consumer.translation.avro.decoder import decode
@@ -129,7 +129,7 @@ class Translator:
         key, start = written
         schema = self._schemas.get(key)
         if schema is None:
-            fault = self._schemas.resolve_unknown(key, message.timestamp()[1], out.missing)
+            fault = self._schemas.resolve_unknown(key, record_timestamp_ms(message), out.missing)
             return False if fault is None else fault
         if isinstance(schema, Fault):
             return schema

@@ -6,10 +6,10 @@ from enum import IntEnum
 import orjson
 import pytest
 
-from consumer.destinations.encoding import canonical, dumps, encoding_fault, exact, iso, safe_field_name, why_not
+from consumer.destinations.encoding import canonical, dumps, encoding_fault, exact, safe_field_name, why_not
 from consumer.destinations.id_formats import ulid_text, uuid_text
 from consumer.model import DeadLetterCause, Fault
-from consumer.model.values import Instant, Value
+from consumer.model.values import Instant, Value, iso_text
 
 IDENTITY = bytes.fromhex("00112233445566778899aabbccddeeff")
 
@@ -50,7 +50,7 @@ def test_time_outside_ulid_range_is_clamped() -> None:
     ],
 )
 def test_times_are_iso_8601_in_utc(time_ns: int, text: str | None) -> None:
-    assert iso(time_ns) == text
+    assert iso_text(time_ns) == text
 
 
 @pytest.mark.parametrize(

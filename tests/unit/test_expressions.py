@@ -128,6 +128,8 @@ CASES: list[tuple[str, Value]] = [
     ("to_string(at)", "1970-01-01T00:00:01Z"),
     ("to_string(items[0])", '{"n":"a","p":1.50,"at":"1970-01-01T00:00:00.000000002Z"}'),
     ("to_string(`[null, true]`)", "[null,true]"),
+    ("to_string(none)", None),
+    ("concat('c-', to_string(none))", None),
     ("to_array(status)", ["PAID"]),
     ("type(at)", "time"),
     ("type(total)", "number"),
@@ -156,6 +158,7 @@ CASES: list[tuple[str, Value]] = [
     ("is(customer, 'shop.Known')", True),
     ("is(customer, 'shop.Other')", False),
     ("is(items, 'shop.Known')", False),
+    ("is(none, 'shop.Known')", False),
     ("items[0] | event().status", "PAID"),
 ]
 
@@ -181,6 +184,8 @@ UNMAPPABLE = [
     ("cents(nan)", "cents() needs a finite amount"),
     ("time('yesterday')", "time() needs ISO 8601 with an offset"),
     ("time('2026-11-01T10:00:00')", "time() needs ISO 8601 with an offset"),
+    ("time('2026-11-01T24:00:00Z')", "time() needs ISO 8601 with an offset"),
+    ("time('2026-11-01T10:00:00+01:60')", "time() needs ISO 8601 with an offset"),
     ("time(`1.5`)", "time() needs"),
     ("if(status, 'a')", "if() takes a boolean condition, not string"),
     ("concat(items)", "concat() joins texts, not array"),

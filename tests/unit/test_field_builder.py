@@ -43,7 +43,7 @@ def test_nulls_are_removed_at_every_depth(value: dict[str, Value] | list[Value],
 
 
 def test_failure_names_the_inner_field_that_raises() -> None:
-    """If no field raises again, only `fields` is named."""
+    """There is none if no field raises again."""
     wrong = ObjectField(
         {
             "first": ObjectField({"fine": ConstantField(1)}),
@@ -52,5 +52,5 @@ def test_failure_names_the_inner_field_that_raises() -> None:
     )
     event: Value = {"a": "x"}
     scope = Scope(FakeMessage(b""), event)
-    assert explain_failure(wrong, event, scope).startswith("fields.outer.inner: cents() takes")
-    assert explain_failure(ObjectField({"fine": expression("a")}), event, scope) == "fields"
+    assert (explain_failure(wrong, event, scope) or "").startswith("fields.outer.inner: cents() takes")
+    assert explain_failure(ObjectField({"fine": expression("a")}), event, scope) is None

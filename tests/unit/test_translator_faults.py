@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from consumer.destinations import Encoded, Encoder
+from consumer.destinations.encoding import dumps, encoding_fault
 from consumer.model import DeadLetterCause, Fault, SkipReason
+from consumer.model.values import Fields
 from consumer.translation import delivery_id
 from consumer.translation.avro.schema_directory import load_schemas
 from tests.unit.order_event import EVENT, SCHEMA, one_fault, order_message, sent_fields
@@ -18,6 +21,7 @@ from tests.unit.translator_harness import (
     encode,
     mapping_with,
     new_translator,
+    record,
     with_schema_id,
 )
 
@@ -65,6 +69,40 @@ def test_unmappable_fault_names_the_place_and_the_reason(
     )
     assert fault == Fault(DeadLetterCause.UNMAPPABLE, detail)
     assert "PAID" not in fault.detail
+
+
+class StrictDestination(FakeDestination):
+    """Encodes as the real destinations do."""
+
+    def encoder(self, target: str, name: str | None) -> Encoder:  # noqa: ARG002 - all targets are alike
+        def encode(fields: Fields, identity: bytes, time_ns: int) -> Encoded | Fault:
+            body = dumps(fields)
+            return (
+                encoding_fault(fields)
+                if body is None
+                else Encoded(body, self.envelope, self.identity(identity, time_ns))
+            )
+
+        return encode
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), float("-inf")])
+@pytest.mark.parametrize(
+    ("fields", "place"),
+    [
+        ("{a: b.price}", "fields.a"),
+        ("{a: {c: b.price}}", "fields.a.c"),
+        ("{a: b}", "fields.a"),
+        ("{a: '[b, `1`]'}", "fields.a"),
+        ("{a: {each: '[b]', fields: {c: price}}}", "fields.a"),
+    ],
+)
+def test_number_that_is_not_finite_is_unmappable_and_named(fields: str, place: str, number: float) -> None:
+    schema = record("shop.E", b=record("shop.Price", price="double"))
+    message = FakeMessage(with_schema_id(1, encode(schema, {"b": {"price": number}})))
+    translator = new_translator(mapping_with(fields), schema, destinations={"vendor": StrictDestination()})
+    fault = one_fault(translator.translate([message]))
+    assert fault == Fault(DeadLetterCause.UNMAPPABLE, f"add: {place}: a number is not finite (NaN or infinity)")
 
 
 def test_contract_fault_affects_only_its_delivery() -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from consumer.destinations import FieldRule, Target
 from consumer.destinations.customerio.semantic_events import ACTING, CONSENT_EVENTS, Requirements
 from consumer.destinations.encoding import safe_field_name
+from consumer.model.identifiers import id_problem
 from consumer.model.values import Fields
 
 Problem = Callable[[Fields], "str | None"]
@@ -41,10 +42,11 @@ class CallContract:
     """Returns which mandatory field is missing."""
 
 
-def text_problem(fields: Fields, name: str) -> str | None:
-    """Return what is wrong with a mandatory text."""
+def identifier_problem(fields: Fields, name: str) -> str | None:
+    """Return what is wrong with a mandatory text that identifies a person or a thing."""
     value = fields.get(name)
-    return None if isinstance(value, str) and value.strip() else f"{name}: must be text, and not blank"
+    problem = id_problem(value) if isinstance(value, str) else "must be text, and not blank"
+    return None if problem is None else f"{name}: {problem}"
 
 
 def person_problem(fields: Fields) -> str | None:
@@ -57,9 +59,16 @@ def person_problem(fields: Fields) -> str | None:
 
 
 def identify_problem(fields: Fields) -> str | None:
-    """Return what is wrong with the person of an identify call; `traits.email` alone is enough."""
+    """Return what is wrong with the person of an identify call; `traits.email` alone is enough.
+
+    Customer.io can identify a person by the email even if there is a `userId`. An empty one only removes it.
+    """
     traits = fields.get("traits")
-    if person_problem(fields) is None or (isinstance(traits, dict) and text_problem(traits, "email") is None):
+    email = traits.get("email") if isinstance(traits, dict) else None
+    if isinstance(email, str) and email.strip():
+        problem = id_problem(email)
+        return None if problem is None else f"traits.email: {problem}"
+    if person_problem(fields) is None:
         return None
     return "userId: one of userId, anonymousId and traits.email must be present and not blank"
 
@@ -79,15 +88,17 @@ def alias_problem(fields: Fields) -> str | None:
 
 
 def form_problem(fields: Fields, known: Collection[str]) -> str | None:
-    """Return which field is unknown to the call or has the wrong form: an object, or an id that is not blank."""
+    """Return which field is unknown to the call or has the wrong form: an object, or an id."""
     for name, value in fields.items():
         if name not in known:
             return f"{safe_field_name(name)}: this call has no such field"
         if name in _OBJECTS:
             if not isinstance(value, dict):
                 return f"{name}: must be an object"
-        elif not isinstance(value, str) or not value or value.isspace():
+        elif not isinstance(value, str):
             return f"{name}: must be text, and not blank"
+        elif (problem := id_problem(value)) is not None:
+            return f"{name}: {problem}"
     return None
 
 

@@ -20,12 +20,12 @@ from consumer.destinations import AccessToken, Basic, Encoded, Encoder, EntryErr
 from consumer.destinations.customerio.call_contracts import CALLS, CallContract, form_problem, integrations_problem
 from consumer.destinations.customerio.semantic_events import ACTING, reserved_name_like
 from consumer.destinations.customerio.semantic_fields import Completion, completion, typed_group
-from consumer.destinations.encoding import canonical, dumps, encoding_fault, iso, size_fault
+from consumer.destinations.encoding import canonical, dumps, encoding_fault, size_fault
 from consumer.destinations.id_formats import ulid_text
 from consumer.destinations.option_checks import check_least, check_url
 from consumer.destinations.status_verdicts import json_object, judge_status, unintelligible
 from consumer.model import BatchEnvelope, DeadLetterCause, Delivered, Endpoint, Fault, HttpResponse, Verdict
-from consumer.model.values import Fields
+from consumer.model.values import Fields, iso_text
 
 _ENVELOPES_CACHED = 256
 _OK = 200
@@ -185,7 +185,7 @@ def _encoder(call: CallContract, parts: _Parts, options: CustomerioOptions) -> E
             envelope, tail = envelope_of(own), f'"{name_part}{own},'
             room = _room(envelope, limit)
             completed = {name: value for name, value in completed.items() if name not in _SURROUNDINGS}
-        content, time = dumps(completed), iso(time_ns)
+        content, time = dumps(completed), iso_text(time_ns)
         if content is None:
             return encoding_fault(completed)
         if time is None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from consumer.destinations.customerio.call_contracts import object_type, text_problem
+from consumer.destinations.customerio.call_contracts import identifier_problem, object_type
 from consumer.destinations.customerio.semantic_events import Requirements
 from consumer.model.values import Fields
 
@@ -21,7 +21,7 @@ def completion(need: Requirements) -> Completion:
 
     def complete(fields: Fields) -> Fields | str:
         completed = dict(fields)
-        if need.user and (problem := text_problem(completed, "userId")):
+        if need.user and (problem := identifier_problem(completed, "userId")):
             return problem
         if need.no_person and "userId" not in completed:
             completed.setdefault("anonymousId", NO_PERSON)
@@ -29,7 +29,7 @@ def completion(need: Requirements) -> Completion:
         if not isinstance(properties, dict):
             return "properties: must be an object"
         for name, allowed in need.properties.items():
-            if problem := text_problem(properties, name):
+            if problem := identifier_problem(properties, name):
                 return f"properties.{problem}"
             if allowed and properties[name] not in allowed:
                 return f"properties.{name}: must be one of {', '.join(allowed)}"
@@ -64,7 +64,7 @@ def _thing(completed: Fields, properties: Fields) -> Fields | str:
     kind = object_type(properties.get("objectTypeId"))
     if kind is None:
         return "properties.objectTypeId: must be a positive whole number"
-    if problem := text_problem(properties, "objectId"):
+    if problem := identifier_problem(properties, "objectId"):
         return f"properties.{problem}"
     completed["properties"] = {**properties, "objectTypeId": kind}
     return completed
@@ -81,7 +81,7 @@ def _device(completed: Fields, properties: Fields) -> Fields | str:
         if device.get("token", place.get("token")) != place.get("token", device.get("token")):
             return "device.token: context and properties have different tokens"
         device |= place
-    if problem := text_problem(device, "token"):
+    if problem := identifier_problem(device, "token"):
         return f"device.{problem}"
     completed["context"] = {**context, "device": device}
     completed["properties"] = {**properties, "device": device}

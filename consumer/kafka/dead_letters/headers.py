@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TypeAlias
 
-from consumer.model import DeadLetter, DeadLetterCause
+from consumer.model import DeadLetter, DeadLetterCause, Message, record_timestamp_ms
 
 Headers: TypeAlias = list[tuple[str, bytes | None]]
 
@@ -29,7 +29,8 @@ def headers_of(
     """Return a dead letter's headers: the original's, in order and unchanged, then ours.
 
     Headers of the original that begin with `cdp-` are replaced; the count in `cdp-redrives` is kept. All of ours are
-    UTF-8 text. `cdp-original-timestamp` is epoch milliseconds, as in Kafka. The times of the failures are RFC 3339.
+    UTF-8 text. `cdp-original-timestamp` is epoch milliseconds, as in Kafka, and absent if the record has no timestamp.
+    The times of the failures are RFC 3339.
 
     Args:
         dead_letter: the delivery, or the undecodable record.
@@ -76,9 +77,14 @@ def _contract(dead_letter: DeadLetter, pipeline: str, mapping_version: str, redr
         "cdp-original-topic": message.topic(),
         "cdp-original-partition": str(message.partition()),
         "cdp-original-offset": str(message.offset()),
-        "cdp-original-timestamp": str(message.timestamp()[1]),
+        **_original_timestamp(message),
         REDRIVES: redrives,
     }
+
+
+def _original_timestamp(message: Message) -> dict[str, str]:
+    timestamp_ms = record_timestamp_ms(message)
+    return {} if timestamp_ms is None else {"cdp-original-timestamp": str(timestamp_ms)}
 
 
 def _connect(dead_letter: DeadLetter, pipeline: str) -> dict[str, str]:

@@ -8,6 +8,7 @@ from consumer.model import UNREADABLE_HEADERS, DeadLetterCause, Fault, Message
 from consumer.model.translated_batch import SchemaKey
 
 _HEADER = "__value_schema_id"
+_KEY_HEADER = "__key_schema_id"
 _BY_ID = 0
 _BY_GUID = 1
 _ID_SIZE = 5
@@ -48,6 +49,11 @@ def writer_schema_key(message: Message, value: bytes) -> tuple[SchemaKey, int] |
     if value.startswith(_SINGLE_OBJECT) and len(value) >= _SINGLE_OBJECT_SIZE:
         return f"{int.from_bytes(value[2:_SINGLE_OBJECT_SIZE], 'little'):016x}", _SINGLE_OBJECT_SIZE
     return _NO_MAGIC
+
+
+def has_key_schema_header(message: Message) -> bool:
+    """Return True if a header names the schema of the record's key. Then the key itself has no schema id."""
+    return any(name == _KEY_HEADER and content is not None for name, content in message.headers() or ())
 
 
 def is_fingerprint(key: SchemaKey) -> bool:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from consumer.model import Message, record_timestamp_ms
+from consumer.model.identifiers import has_control_characters
 from consumer.model.values import Instant, Value
 from consumer.translation.avro.named_record import AvroRecord
+from consumer.translation.avro.wire_format import has_key_schema_header
 from consumer.translation.expressions.comparison import EXACT_CONTEXT, exact, is_number
 from consumer.translation.expressions.jmespath_functions import (
     MAX_EXPONENT,
@@ -19,6 +22,8 @@ from consumer.translation.expressions.timestamps import parse_instant
 
 META_NAMES = ("topic", "partition", "offset", "timestamp", "key")
 """The names that `meta()` accepts."""
+
+_ENCODED = "it is encoded with a schema, or a number in bytes"
 
 
 class Functions(StandardFunctions):
@@ -67,7 +72,7 @@ class Functions(StandardFunctions):
 
     @signature({"types": []}, {"types": ["string"]})
     def _func_is(self, arg: Value, full_name: str) -> bool:
-        """Return True if a value is a record of this type."""
+        """Return True if a value is a record of this type; null is of none."""
         return isinstance(arg, AvroRecord) and arg.full_name == full_name
 
     @signature({"types": ["string"]})
@@ -75,7 +80,7 @@ class Functions(StandardFunctions):
         """Return the last header of this name as text; null if there is none."""
         for header, content in reversed(self.scope.message.headers() or ()):
             if header == name:
-                return None if content is None else decode_utf8(content, "header()")
+                return None if content is None else to_plain_text(content, "header()")
         return None
 
     @signature({"types": ["string"]})
@@ -89,9 +94,8 @@ class Functions(StandardFunctions):
         if name == "offset":
             return message.offset()
         if name == "timestamp":
-            return parse_instant(message.timestamp()[1])
-        key = message.key()
-        return None if key is None else decode_utf8(key, "meta('key')")
+            return _timestamp(message)
+        return _key_text(message)
 
     @signature()
     def _func_event(self) -> Value:
@@ -113,13 +117,33 @@ def to_instant(value: Value) -> Instant | None:
     return moment
 
 
-def decode_utf8(content: bytes, what: str) -> str:
+def to_plain_text(content: bytes, what: str) -> str:
     """Return bytes as text; `what` names them in the error.
 
     Raises:
-        UnmappableError: the bytes are not UTF-8.
+        UnmappableError: the bytes are not UTF-8, or have control characters: a number, or a value with its encoding.
     """
     try:
-        return content.decode()
+        text = content.decode()
     except UnicodeDecodeError:
-        raise UnmappableError(f"{what} is not UTF-8 text") from None
+        raise UnmappableError(f"{what} is not UTF-8 text; use a field of the event") from None
+    if has_control_characters(text):
+        raise UnmappableError(f"{what} is not plain text: {_ENCODED}; use a field of the event")
+    return text
+
+
+def _key_text(message: Message) -> str | None:
+    key = message.key()
+    if key is None:
+        return None
+    if has_key_schema_header(message):  # Avro text of 16 letters or more could pass for plain text
+        raise UnmappableError(f"meta('key') is not plain text: {_ENCODED}; use a field of the event")
+    return to_plain_text(key, "meta('key')")
+
+
+def _timestamp(message: Message) -> Instant | None:
+    timestamp_ms = record_timestamp_ms(message)
+    moment = None if timestamp_ms is None else parse_instant(timestamp_ms)
+    if moment is None and timestamp_ms is not None:
+        raise UnmappableError("meta('timestamp') is outside the years 1 to 9999; use a field of the event")
+    return moment

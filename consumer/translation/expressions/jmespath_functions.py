@@ -116,8 +116,9 @@ class StandardFunctions(functions.Functions):  # type: ignore[misc]  # published
         return parse_number(arg) if isinstance(arg, str) else None
 
     @signature({"types": []})
-    def _func_to_string(self, arg: Value) -> str:
-        return to_text(arg)
+    def _func_to_string(self, arg: Value) -> str | None:
+        """Return a value as text; null stays null, where JMESPath has the text `null`: it would become an id."""
+        return None if arg is None else to_text(arg)
 
     @signature({"types": []})
     def _func_type(self, arg: Value) -> str:

@@ -9,7 +9,7 @@ from consumer.model.values import Instant
 
 _ISO = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d{1,9}))?)?"
-    r"(?:[Zz]|([+-])(\d\d):?(\d\d)?)",
+    r"(?:[Zz]|([+-])(\d\d):?([0-5]\d)?)",
     re.ASCII,
 )
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
