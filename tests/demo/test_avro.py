@@ -1,4 +1,4 @@
-"""The package contains the schemas and the mapping of `avro/`. A file that is not linked would be missing once installed."""
+"""The package contains the schemas and mapping of `avro/`. A file not linked would be missing once installed."""
 
 from pathlib import Path
 
