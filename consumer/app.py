@@ -106,6 +106,7 @@ class PipelineRunner:
             drain_s=settings.budgets.drain_s,
             kip848_session_s=settings.budgets.session_s,
             commit_interval_s=commit_every_s,
+            own_topics=settings.own_topics,
         )
         self.poller = Poller(poll_options, self.pipeline, loop, observer)
         self._commit_every_s = commit_every_s

@@ -11,7 +11,6 @@ from consumer.config.settings import DestinationSettings, Settings
 from consumer.kafka.properties import complaints, is_new_protocol, max_poll_interval_s, session_timeout_s
 from consumer.kafka.schema_registry.client import registry_complaints
 from consumer.kafka.timeouts import revoke_seconds, shutdown_seconds
-from consumer.kafka.topics import matches
 from consumer.yaml_document import Node, Scalar, Table, below
 
 _WORTH_HIDING = 3  # characters; a shorter value would be masked within ordinary words
@@ -64,13 +63,13 @@ def _is_literal(node: Node | None, name: str) -> bool:
 
 
 def check_topics(settings: Settings, tree: Table, context: ConfigReadContext) -> None:
-    """Refuse a subscription to the dead-letter topic: it would read dead letters as events, in an endless loop."""
-    matching = [each for each in settings.topics if matches((each,), settings.dead_letters.topic)]
-    if matching:
-        named = ", ".join(f"`{each}`" for each in matching)
-        verb = "matches" if len(matching) == 1 else "match"
-        message = f"{named} {verb} the dead-letter topic `{settings.dead_letters.topic}`"
-        hint = "narrow the pattern, or give the dead letters another topic"
+    """Refuse the dead-letter topic among the topics: dead letters would be read as events, in an endless loop.
+
+    Patterns leave it out by themselves.
+    """
+    if settings.dead_letters.topic in settings.topics:
+        message = f"`{settings.dead_letters.topic}` is the dead-letter topic"
+        hint = "remove it from `topics`, or give the dead letters another topic"
         context.error(tree.get("topics"), "topics", message, hint)
 
 

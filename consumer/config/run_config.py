@@ -95,4 +95,7 @@ def destinations_of(settings: Settings, pipeline: PipelineSettings) -> dict[str,
 
 def directive_targets(config: RunConfig) -> DirectiveTargets:
     """Return the names that directives may refer to."""
-    return DirectiveTargets(tuple(config.settings.destinations), tuple(config.mapping.events), config.settings.topics)
+    settings = config.settings
+    return DirectiveTargets(
+        tuple(settings.destinations), tuple(config.mapping.events), settings.topics, settings.own_topics
+    )

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
+from consumer.kafka.topic_pattern import INTERNAL_PREFIX, InvalidPattern, is_pattern, parse_pattern
+
 DURATION_PATTERN = r"[0-9]+(\.[0-9]+)?(ms|s|m|h|d)"
 SIZE_PATTERN = r"[0-9]+(\.[0-9]+)? ?(B|KiB|MiB|GiB)?"
 RATE_PATTERN = r"[0-9]+(\.[0-9]+)?/(s|m|h)"
@@ -140,14 +142,13 @@ def is_plain_http(text: str) -> bool:
 
 
 def topic(text: str) -> str | InvalidValue:
-    """Check a topic's name, or a regular expression that begins with `^`."""
-    if text.startswith("^"):
-        try:
-            re.compile(text)
-        except (re.error, RecursionError, OverflowError):
-            return InvalidValue(
-                "is not a regular expression", "a topic that begins with `^` must be one; write a dot as `[.]`"
-            )
+    """Check a topic's name, or a pattern: a regular expression of RE2 that begins with `^`."""
+    if is_pattern(text):
+        pattern = parse_pattern(text)
+        if isinstance(pattern, InvalidPattern):
+            return InvalidValue(f"is not a regular expression of RE2 ({pattern.reason})", pattern.hint)
+        if re.match(rf"\^{INTERNAL_PREFIX}([^?*{{]|$)", text) and "|" not in text:
+            return InvalidValue("matches only internal topics, which patterns leave out", "name the topic instead")
         return text
     if re.fullmatch(TOPIC_PATTERN, text) is None or text in {".", ".."}:
         return InvalidValue("is not a topic's name", "use letters, digits, `.`, `_`, `-`; begin a pattern with `^`")
@@ -168,7 +169,7 @@ def group(text: str) -> str | InvalidValue:
 
 def named_topic(text: str) -> str | InvalidValue:
     """Check the name of one topic, where a pattern is not allowed."""
-    return InvalidValue("is a pattern", "name one topic") if text.startswith("^") else topic(text)
+    return InvalidValue("is a pattern", "name one topic") if is_pattern(text) else topic(text)
 
 
 def kafka_property(text: str) -> str | InvalidValue:

@@ -40,7 +40,7 @@ TOP: Mapping[str, Option] = {
     ),
     "topics": Option(
         ListOption(ScalarOption(scalar_parsers.topic, {"type": "string"}), alone=True),
-        "Topics to read: names, or regular expressions that begin with `^`.",
+        "Topics to read: names, or patterns that begin with `^` (regular expressions of RE2).",
         default=(),
         required=True,
     ),

@@ -87,6 +87,11 @@ class Settings:
     flood_guard: FloodGuardOptions = field(default_factory=FloodGuardOptions)
     budgets: Budgets = field(default_factory=Budgets)
 
+    @property
+    def own_topics(self) -> frozenset[str]:
+        """The topics that the service writes itself. It must not read them as events."""
+        return frozenset({self.dead_letters.topic})
+
     def enabled(self, pipeline: PipelineSettings) -> tuple[DestinationSettings, ...]:
         """Return the destinations that a pipeline delivers to."""
         return tuple(self.destinations[name] for name in pipeline.destinations if self.destinations[name].enabled)

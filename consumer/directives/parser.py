@@ -17,7 +17,8 @@ from consumer.config.complaints import ConfigReadContext, shown
 from consumer.config.scalar_parsers import InvalidValue
 from consumer.config.schema_nodes import NOTHING, JsonSchema, Option, ScalarOption, Section
 from consumer.config.secrets import MASK
-from consumer.kafka.topics import matches
+from consumer.kafka.topic_pattern import is_pattern
+from consumer.kafka.topics import Subscription
 from consumer.model import DeadLetterCause
 from consumer.model.directives import (
     NONE,
@@ -172,11 +173,10 @@ def _name(names: Collection[str], what: str) -> ScalarOption:
 
 
 def _topic(text: str, targets: DirectiveTargets) -> str | InvalidValue:
-    if matches(targets.topics, text):
+    if Subscription(targets.topics, targets.own_topics).matches(text):
         return text
-    return InvalidValue(
-        "is not a subscribed topic", did_you_mean(text, [each for each in targets.topics if each[0] != "^"])
-    )
+    names = [each for each in targets.topics if not is_pattern(each)]
+    return InvalidValue("is not a subscribed topic", did_you_mean(text, names))
 
 
 def _cause(text: str) -> DeadLetterCause | InvalidValue:

@@ -148,9 +148,7 @@ class Poller:
 
     def _work(self, consumer: Consumer) -> None:
         member = self._membership
-        consumer.subscribe(
-            list(self._options.topics), on_assign=member.on_assign, on_revoke=member.on_revoke, on_lost=member.on_lost
-        )
+        member.subscribe(consumer)
         while not self._shutdown_requested.is_set():
             self._poll_once(consumer)
         self._finishing = member.shutdown()

@@ -37,6 +37,9 @@ _DEFAULTS: Mapping[str, str] = {
 
 _SESSION_TIMEOUT_MS = 45_000  # librdkafka's default
 
+_METADATA_INTERVAL_S = (1.0, 300.0)
+"""The limits of the time between two listings of all topics. -1 turns the client's own listings off, but not ours."""
+
 KIP848_SESSION_S = 6.0
 """With the new protocol the brokers set the session timeout, and the client cannot read it. A short one is assumed."""
 
@@ -112,12 +115,13 @@ class PollOptions:
     Attributes:
         properties: the user's librdkafka properties, unchanged.
         group: the consumer group.
-        topics: names, or regular expressions that begin with `^`.
+        topics: names, and patterns that begin with `^`.
         start: where the group starts if it has no commit.
         drain_s: the drain timeout: seconds that requests in flight may take to end when partitions are revoked.
         kip848_session_s: the brokers' `group.consumer.session.timeout.ms`, in seconds. Used with the new protocol only.
         commit_interval_s: seconds between two commits of committable offsets.
         max_batch_records: the maximum number of records in one hand-over.
+        own_topics: topics that the service writes itself, which no pattern matches.
     """
 
     properties: Mapping[str, str]
@@ -128,6 +132,7 @@ class PollOptions:
     kip848_session_s: float = KIP848_SESSION_S
     commit_interval_s: float = 1.0
     max_batch_records: int = 500
+    own_topics: frozenset[str] = frozenset()
 
 
 def is_new_protocol(properties: Mapping[str, str]) -> bool:
@@ -161,6 +166,14 @@ def max_poll_interval_s(properties: Mapping[str, str]) -> float:
 def commit_timeout_s(properties: Mapping[str, str]) -> float:
     """Return the maximum time of a synchronous commit, in seconds: the client's socket timeout."""
     return _milliseconds(properties, "socket.timeout.ms", int(_DEFAULTS["socket.timeout.ms"]))
+
+
+def metadata_interval_s(properties: Mapping[str, str]) -> float:
+    """Return the time in which a topic that newly matches a pattern is found, in seconds."""
+    name = "topic.metadata.refresh.interval.ms"
+    shortest_s, longest_s = _METADATA_INTERVAL_S
+    wanted_s = _milliseconds(properties, name, int(_DEFAULTS[name]))
+    return min(max(wanted_s, shortest_s), longest_s) if wanted_s > 0 else longest_s
 
 
 def effective_properties(options: PollOptions) -> dict[str, str]:

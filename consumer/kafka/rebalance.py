@@ -28,9 +28,15 @@ from consumer.kafka.client_health import PollError
 from consumer.kafka.committer import OffsetCommitter
 from consumer.kafka.fence import Fence
 from consumer.kafka.loop_bridge import Assignment, CommittableOffsets, LoopBridge, PipelineHandler
-from consumer.kafka.properties import PollOptions, effective_properties, is_incremental, max_poll_interval_s
+from consumer.kafka.properties import (
+    PollOptions,
+    effective_properties,
+    is_incremental,
+    max_poll_interval_s,
+    metadata_interval_s,
+)
 from consumer.kafka.start_offsets import StartOffsetResolver, StartOffsets
-from consumer.kafka.topics import TopicWatch
+from consumer.kafka.topics import Subscription, TopicWatch
 from consumer.model import Partition, partition_of
 from consumer.model.clock import now_ms
 from consumer.model.observer import KafkaEvents
@@ -79,7 +85,13 @@ class GroupMembership:
         self.request_timeout_s = min(5.0, self._max_poll_interval_s / 10, fence.limit_s / 2)
         self._resolver = StartOffsetResolver(options.start, now_ms, self.request_timeout_s)
         self.quick_resolver = replace(self._resolver, timeout_s=min(_QUICK_TIMEOUT_S, self.request_timeout_s))
-        self.topics = TopicWatch(options.topics, observer.topic_missing, observer.topic_found)
+        self.topics = TopicWatch(
+            Subscription(options.topics, options.own_topics),
+            observer.topic_missing,
+            observer.topic_found,
+            pattern_interval_s=metadata_interval_s(options.properties),
+        )
+        self._subscribed: tuple[str, ...] = ()
         self.assigned: dict[Partition, int] = {}
         """The epoch of each assigned partition. Replaced as a whole, so that other threads may read it."""
         self._unassigned: set[Partition] = set()
@@ -87,15 +99,30 @@ class GroupMembership:
         self._total = 0
         self._refresh_due_s = 0.0
         self.joined = False
+        self._shutting_down = False
         self.closing = False
         """Whether the consumer is being closed. Partitions revoked now were drained before, or never will be."""
 
+    def subscribe(self, consumer: Consumer) -> None:
+        """Subscribe to the topics by name, if they are known and not subscribed to yet.
+
+        An empty subscription is never requested: a member whose last topic is gone stays in its group. Members that see
+        a new topic at different times differ for a while. The group assigns to each only what it has subscribed to.
+        """
+        if self.topics.names and self.topics.names != self._subscribed:
+            names = list(self.topics.names)
+            consumer.subscribe(names, on_assign=self.on_assign, on_revoke=self.on_revoke, on_lost=self.on_lost)
+            self._subscribed = self.topics.names
+
     def refresh(self, consumer: Consumer, now_s: float) -> None:
         """Check, between two polls, for changes that no callback reports: topics, partition counts, the membership."""
+        if self._shutting_down:
+            return  # another subscription would begin a rebalance in the middle of the drain
         if now_s >= self._refresh_due_s:
             self._refresh_due_s = now_s + _REFRESH_TOPICS_S
             self.topics.refresh_soon()
         self.topics.refresh_if_due(consumer, now_s, self.request_timeout_s)
+        self.subscribe(consumer)
         total = max(self.topics.total, len(self.assigned))
         if self.assigned and total != self._total:
             self._total = total
@@ -177,7 +204,8 @@ class GroupMembership:
             consumer.pause([TopicPartition(*partition)])
 
     def shutdown(self) -> Future[CommittableOffsets]:
-        """Start the handler's shutdown."""
+        """Start the handler's shutdown. The subscription changes no more."""
+        self._shutting_down = True
         return self._bridge.submit(self._handler.shutdown())
 
     def _join(self) -> None:

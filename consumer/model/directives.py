@@ -151,7 +151,9 @@ class DirectiveTargets:
     destinations: Collection[str]
     event_types: Collection[str]
     topics: Sequence[str]
-    """Names, or regular expressions, as subscribed."""
+    """Names, or patterns, as subscribed."""
+    own_topics: Collection[str] = ()
+    """Topics that no pattern matches."""
 
 
 def _shown(**scope: str | None) -> Mapping[str, str]:

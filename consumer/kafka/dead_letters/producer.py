@@ -21,7 +21,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 from consumer.kafka.client_health import MISSING_TOPIC_ERRORS, BrokerLossDetector
 from consumer.kafka.dead_letters.headers import Headers
 from consumer.kafka.properties import LIBRDKAFKA_LOG
-from consumer.kafka.topics import TopicWatch
+from consumer.kafka.topics import Subscription, TopicWatch
 from consumer.model import DeadLetter
 from consumer.model.observer import Observer
 
@@ -93,7 +93,7 @@ class DeadLetterProducer:
         """The code of the last failure, and the monotonic time since which no dead letter was acknowledged.
 
         Any thread may read it."""
-        self._topic_watch = TopicWatch((topic,), observer.topic_missing, self._topic_found)
+        self._topic_watch = TopicWatch(Subscription((topic,)), observer.topic_missing, self._topic_found)
         self._producer = self._new()
 
     @property

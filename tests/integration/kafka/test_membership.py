@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from concurrent.futures import Future
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -25,13 +26,21 @@ class FakeClient:
     """A consumer whose cluster has one topic. Partitions can be added to it."""
 
     def __init__(self) -> None:
-        self.partitions = 4
+        self.partitions: int | None = 4
+        """`None`: the topic does not exist."""
+        self.more_topics: tuple[str, ...] = ()
         self.listings = 0
+        self.subscriptions: list[list[str]] = []
 
     def list_topics(self, *, timeout: float) -> Any:  # noqa: ANN401, ARG002 - the library's own signature
         self.listings += 1
-        topic = SimpleNamespace(partitions=dict.fromkeys(range(self.partitions)), error=None)
-        return SimpleNamespace(topics={"orders": topic})
+        topic = SimpleNamespace(partitions=dict.fromkeys(range(self.partitions or 0)), error=None)
+        names = (*(() if self.partitions is None else ("orders",)), *self.more_topics)
+        return SimpleNamespace(topics=dict.fromkeys(names, topic))
+
+    def subscribe(self, topics: list[str], **callbacks: object) -> None:
+        assert callbacks.keys() == {"on_assign", "on_revoke", "on_lost"}
+        self.subscriptions.append(topics)
 
     def consumer_group_metadata(self) -> None:
         return None
@@ -46,13 +55,19 @@ class DirectBridge:
     def post(self, callback: Callable[[], None]) -> None:
         callback()
 
+    def submit(self, coroutine: Coroutine[Any, Any, object]) -> Future[None]:
+        coroutine.close()
+        done: Future[None] = Future()
+        done.set_result(None)
+        return done
 
-def membership_of_one() -> tuple[GroupMembership, RecordingHandler, FakeClient]:
+
+def membership_of_one(topic: str = "orders") -> tuple[GroupMembership, RecordingHandler, FakeClient]:
     handler = RecordingHandler()
     options = PollOptions(
         properties={"bootstrap.servers": "nowhere"},
         group="cdp",
-        topics=("orders",),
+        topics=(topic,),
         start="earliest",
         drain_s=1.0,
         commit_interval_s=1.0,
@@ -123,5 +138,38 @@ def test_start_offsets_are_resolved_once_a_client_can_be_created(
         async with member(options(embedded_broker, (topic,), group)) as one:
             await one.until(lambda: len(one.handler.received) == 3)
             assert refused
+
+    asyncio.run(run())
+
+
+def test_subscription_changes_no_more_once_a_shutdown_begins() -> None:
+    async def run() -> None:
+        member, _, group = membership_of_one("^ord")
+        client = cast("Consumer", group)
+        member.subscribe(client)
+        assert group.subscriptions == [], "the pattern is not resolved yet"
+        member.refresh(client, 1.0)
+        member.refresh(client, 2.0)
+        assert group.subscriptions == [["orders"]]
+        group.more_topics = ("ordinary",)
+        member.refresh(client, 32.0)
+        assert group.subscriptions == [["orders"], ["orders", "ordinary"]]
+        group.more_topics = ("ordinary", "ordeal")
+        member.shutdown().result()
+        member.refresh(client, 63.0)
+        assert len(group.subscriptions) == 2
+
+    asyncio.run(run())
+
+
+def test_last_topic_of_a_pattern_stays_subscribed_after_its_end() -> None:
+    async def run() -> None:
+        member, _, group = membership_of_one("^ord")
+        client = cast("Consumer", group)
+        member.refresh(client, 1.0)
+        group.partitions = None
+        for now_s in (32.0, 63.0, 94.0):
+            member.refresh(client, now_s)
+        assert (group.listings, group.subscriptions) == (4, [["orders"]])
 
     asyncio.run(run())

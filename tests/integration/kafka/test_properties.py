@@ -13,11 +13,11 @@ from consumer.kafka.properties import (
     is_incremental,
     librdkafka_version,
     max_poll_interval_s,
+    metadata_interval_s,
     producer_properties,
     reserved_complaints,
     session_timeout_s,
 )
-from consumer.kafka.topics import matches, matching, missing
 
 USABLE = {"bootstrap.servers": "broker.invalid:9092"}
 
@@ -159,11 +159,9 @@ def test_producer_always_uses_acks_all() -> None:
     assert not {"group.id", "fetch.min.bytes"} & found.keys()
 
 
-def test_subscription_matches_names_and_patterns() -> None:
-    topics = ("shop.orders", "^shop[.]customers[.].*", "^[broken")
-    assert matches(topics, "shop.orders")
-    assert matches(topics, "shop.customers.eu")
-    assert not matches(topics, "shop.orders.eu")
-    assert not matches(topics, "cdp-dead-letters")
-    assert matching(topics, {"shop.orders": 4, "other": 1}) == {"shop.orders": 4}
-    assert missing(topics[:2], ["shop.orders"]) == ["^shop[.]customers[.].*"]
+@pytest.mark.parametrize(
+    ("milliseconds", "interval_s"), [(None, 30), ("5000", 5), ("10", 1), ("-1", 300), ("0", 300), ("900000", 300)]
+)
+def test_metadata_interval_keeps_within_its_limits(milliseconds: str | None, interval_s: float) -> None:
+    name = "topic.metadata.refresh.interval.ms"
+    assert metadata_interval_s({} if milliseconds is None else {name: milliseconds}) == interval_s

@@ -7,7 +7,7 @@ from typing import Any, cast
 import pytest
 from confluent_kafka import Consumer, KafkaError, KafkaException
 
-from consumer.kafka.topics import TopicWatch
+from consumer.kafka.topics import Subscription, TopicWatch
 
 
 class FakeClient:
@@ -34,11 +34,16 @@ class FakeClient:
 
 
 class WatchHarness:
-    def __init__(self, cluster: FakeClient, *topics: str) -> None:
+    def __init__(self, cluster: FakeClient, *topics: str, pattern_interval_s: float = 30.0) -> None:
         self.client = cluster
         self.missing: list[str] = []
         self.found: list[str] = []
-        self.watch = TopicWatch(topics, self.missing.append, self.found.append, interval_s=30.0)
+        self.watch = TopicWatch(
+            Subscription(topics), self.missing.append, self.found.append, 30.0, pattern_interval_s=pattern_interval_s
+        )
+
+    def names(self) -> list[str]:
+        return list(self.watch.names)
 
     def refresh_if_due(self, now_s: float) -> None:
         self.watch.refresh_if_due(cast("Consumer", self.client), now_s, 1.0)
@@ -74,7 +79,7 @@ def test_found_topic_is_reported_once() -> None:
     harness.client.topics.update({"customers": 1})
     harness.refresh_if_due(63.0)
     harness.refresh_if_due(94.0)
-    assert (harness.client.listings, harness.found) == (3, ["late", "^cust.*"])
+    assert harness.found == ["late", "^cust.*"]
 
 
 def test_topic_missing_in_an_extra_listing_is_listed_again() -> None:
@@ -114,3 +119,47 @@ def test_unresponsive_brokers_are_asked_at_intervals() -> None:
     harness.client.unresponsive = True
     with pytest.raises(KafkaException):
         harness.watch.refresh(cast("Consumer", harness.client), 1.0)
+
+
+def test_patterns_are_resolved_at_intervals_and_after_failures() -> None:
+    harness = WatchHarness(FakeClient(orders=4, other=1), "named", "^ord", pattern_interval_s=10.0)
+    assert harness.names() == [], "an unresolved subscription is no subscription"
+    harness.client.unresponsive = True
+    harness.refresh_if_due(1.0)
+    harness.refresh_if_due(1.5)
+    assert (harness.client.listings, harness.names()) == (1, []), "a member without topics is in no group"
+    harness.client.unresponsive = False
+    harness.refresh_if_due(2.5)
+    assert harness.names() == ["named", "orders"]
+    harness.client.topics.update({"ordinary": 2})
+    harness.refresh_if_due(12.0)
+    assert harness.names() == ["named", "orders"]
+    harness.refresh_if_due(12.6)
+    assert harness.names() == ["named", "orders", "ordinary"]
+    harness.client.unresponsive = True
+    harness.refresh_if_due(23.0)
+    assert harness.names() == ["named", "orders", "ordinary"], "as long as the brokers do not respond"
+
+
+def test_missing_topic_does_not_wait_for_a_longer_pattern_interval() -> None:
+    harness = WatchHarness(FakeClient(orders=4), "late", "^ord", pattern_interval_s=300.0)
+    harness.refresh_if_due(1.0)
+    harness.client.topics.update({"late": 1})
+    harness.refresh_if_due(32.0)
+    assert harness.found == ["late"]
+    harness.refresh_if_due(63.0)
+    assert harness.client.listings == 2
+
+
+def test_matched_topic_is_given_up_after_two_listings_without_it() -> None:
+    harness = WatchHarness(FakeClient(orders=4, ordinary=2), "^ord")
+    harness.refresh_if_due(1.0)
+    del harness.client.topics["ordinary"]
+    harness.refresh_if_due(32.0)
+    assert (harness.names(), harness.watch.total) == (["orders", "ordinary"], 4)
+    harness.refresh_if_due(63.0)
+    assert harness.names() == ["orders"]
+    harness.client.topics.clear()
+    harness.refresh_if_due(94.0)
+    harness.refresh_if_due(125.0)
+    assert (harness.names(), harness.missing) == ([], ["^ord", "^ord"])
