@@ -66,7 +66,9 @@ class PipelineRunner:
         )
         registry = settings.registry
         self._schema_fetcher = SchemaFetcher(
-            no_registry if registry is None else RegistryClient(registry, _REGISTRY_TIMEOUT_S).fetch,
+            no_registry
+            if registry is None
+            else RegistryClient(registry, _REGISTRY_TIMEOUT_S, translator.uses_schema).fetch,
             learn=translator.learn,
             learn_unknown=translator.learn_unknown,
             on_learned=self._schemas_changed,

@@ -1,7 +1,8 @@
 """Print the exact requests that events would become, with credentials masked. Send nothing.
 
-Events are lines of JSON, `{"type": …, "value": …, "key": …, "headers": …, "timestamp": …}`. `type` is the full name of
-the Avro record, whose schema must be in `schemas.directory`; `value` is plain or Avro JSON; the others are optional. Or
+Events are lines of JSON, `{"type": …, "value": …, "key": …, "headers": …, "timestamp": …, "schema": …}`. `type` is the
+full name of the Avro record, whose schema must be in `schemas.directory`; `value` is plain or Avro JSON; the others are
+optional. `schema` names the file if several have versions of the record; by default it is the last one that fits. Or
 they are an Avro container file (`.avro`), which contains its own schema.
 
 Exit code: 0; 2 if the configuration or an event is invalid; with `--strict` 1 if an event becomes a dead letter.
@@ -111,7 +112,8 @@ def _events(
 
 def _print(sample: SampleRecord, event_type: str | None, outcome: Outcome, *, raw: bool) -> None:
     ink = Ink(sys.stdout)
-    print(ink.bold(f"{printable(sample.where)}  {event_type or ''}".rstrip()))
+    schema = f"  ({printable(sample.schema_file)})" if sample.schema_file is not None else ""
+    print(ink.bold(f"{printable(sample.where)}  {event_type or ''}{schema}".rstrip()))
     for request in outcome.requests:
         print(f"  {request.destination} · {', '.join(printable(label) for label in request.labels)}")
         print(f"    {request.method} {request.url}")
@@ -139,6 +141,7 @@ def _as_json(sample: SampleRecord, event_type: str | None, outcome: Outcome) -> 
     return {
         "event": sample.where,
         "type": event_type,
+        "schema": sample.schema_file,
         "requests": [
             {
                 "destination": request.destination,

@@ -16,7 +16,8 @@ from hashlib import blake2b
 
 from consumer.model.identifiers import id_problem
 from consumer.model.values import Instant, Value
-from consumer.translation.expressions.record_scope import UnmappableError, type_name
+from consumer.translation.expressions.record_scope import type_name
+from consumer.translation.unmappable import UnmappableError
 
 _SIZE = 16
 _OWN_ID = (2).to_bytes(4, "big") + b"id"

@@ -10,9 +10,10 @@ from consumer.model.translated_batch import Translation, TranslationFailure
 from consumer.model.values import Value
 from consumer.translation import delivery_id
 from consumer.translation.expressions.compiler import Evaluator
-from consumer.translation.expressions.record_scope import Scope, UnmappableError, type_name
+from consumer.translation.expressions.record_scope import Scope, type_name
 from consumer.translation.field_builder import compile_object, explain_failure
 from consumer.translation.mapping.rules import EntryRule, ObjectField
+from consumer.translation.unmappable import UnmappableError
 
 
 class EntryTranslator:

@@ -11,8 +11,9 @@ from consumer.translation import delivery_id
 from consumer.translation.entry_translator import EntryTranslator
 from consumer.translation.expressions.expression import Expression
 from consumer.translation.expressions.functions import to_instant
-from consumer.translation.expressions.record_scope import Scope, UnmappableError, type_name
+from consumer.translation.expressions.record_scope import Scope, type_name
 from consumer.translation.mapping.rules import EventRule
+from consumer.translation.unmappable import UnmappableError
 
 
 class EventTranslator:

@@ -9,8 +9,9 @@ from decimal import Decimal
 from consumer.model.values import Fields, Value
 from consumer.translation.expressions.compiler import Evaluator
 from consumer.translation.expressions.expression import Expression
-from consumer.translation.expressions.record_scope import Scope, UnmappableError, type_name
+from consumer.translation.expressions.record_scope import Scope, type_name
 from consumer.translation.mapping.rules import ConstantField, EachField, FieldSource, ListField, ObjectField
+from consumer.translation.unmappable import UnmappableError
 
 
 def compile_field(source: FieldSource) -> Evaluator:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from consumer.model import DeadLetterCause, Fault
 from consumer.model.translated_batch import SchemaKey
-from consumer.translation.avro.decoder import Branch, WriterSchema, read_schema
+from consumer.translation.avro.decoder import Branch, WriterSchema, is_used, read_schema
 from consumer.translation.avro.schema_directory import SchemaDirectory
 from consumer.translation.avro.wire_format import is_fingerprint
 from consumer.translation.event_translator import EventTranslator
@@ -27,6 +27,11 @@ class EventSchema:
     writer: WriterSchema
     branches: tuple[tuple[Branch, EventTranslator | None], ...]
     """Each branch with the translator of its event type; `None` if the pipeline has no entry for it."""
+
+    @property
+    def is_used(self) -> bool:
+        """Whether the pipeline has an entry for one of the branches."""
+        return any(translator is not None for _, translator in self.branches)
 
 
 @dataclass(slots=True)
@@ -81,7 +86,7 @@ class SchemaCache:
     def learn(self, key: SchemaKey, text: str, references: Mapping[str, str]) -> Fault | None:
         """Keep a schema. Return a fault if no record written with it can be decoded."""
         self._unknown.pop(key, None)
-        writer = read_schema(text, references, self._named_records)
+        writer = read_schema(text, references, self._named_records, self._translators)
         if isinstance(writer, Fault):
             self._known[key] = writer
             return writer
@@ -90,6 +95,10 @@ class SchemaCache:
         )
         self._known[key] = EventSchema(writer, branches)
         return None
+
+    def is_used(self, text: str) -> bool:
+        """Return False if the pipeline has no entry for a schema, whatever else is in it. Called by any thread."""
+        return is_used(text, self._translators)
 
     def learn_unknown(self, key: SchemaKey, at_ms: int) -> None:
         """Keep that the registry had no such schema at this time, epoch milliseconds."""

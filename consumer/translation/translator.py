@@ -72,6 +72,10 @@ class Translator:
         """
         return self._schemas.learn(key, schema_text, references)
 
+    def uses_schema(self, schema_text: str) -> bool:
+        """Return False if no entry of the pipeline uses a schema, whatever else is in it. Any thread may call this."""
+        return self._schemas.is_used(schema_text)
+
     def schemas_known(self) -> int:
         """Number of schemas kept."""
         return len(self._schemas)
@@ -135,7 +139,10 @@ class Translator:
             return schema
         found = schema.writer.branch(value, start)
         if isinstance(found, Fault):
-            return found
+            if schema.is_used:
+                return found
+            _count_skip(out, "", SkipReason.NO_MAPPING)
+            return None
         branch, translator = schema.branches[found[0]]
         if translator is None:
             _count_skip(out, branch.name, SkipReason.NO_MAPPING)

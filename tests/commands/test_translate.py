@@ -21,7 +21,8 @@ def lines(text: str) -> list[Any]:
 def test_an_event_becomes_its_exact_requests(tmp_path: Path) -> None:
     ended = cdp("translate", cwd=configured(tmp_path), stdin=event("OrderPlaced", ORDER), environ=ENVIRON)
     assert (ended.code, ended.err) == (0, "")
-    assert ended.out.startswith("stdin:1  com.acme.shop.OrderPlaced\n")
+    assert ended.out.startswith("stdin:1  com.acme.shop.OrderPlaced  (")
+    assert ended.out.splitlines()[0].endswith("avro/OrderPlaced.avsc)")
     assert "    POST https://cdp.customer.io/v1/batch\n" in ended.out
     assert "    PATCH https://api.yotpo.com/core/v3/stores/store-1/customer_events\n" in ended.out
     assert "    authorization: Basic ********\n" in ended.out
@@ -38,6 +39,7 @@ def test_json_output_has_one_line_per_event_with_exact_bodies(tmp_path: Path) ->
     [result] = lines(ended.out)
     assert result["event"] == "stdin:1"
     assert result["type"] == "com.acme.shop.OrderPlaced"
+    assert result["schema"].endswith("avro/OrderPlaced.avsc")
     by_destination = {each["destination"]: each for each in result["requests"]}
     assert sorted(by_destination) == ["copilot", "customerio", "yotpo"]
     batch = json.loads(by_destination["customerio"]["body"])["batch"]
@@ -131,7 +133,7 @@ def test_headers_key_and_timestamp_are_used(tmp_path: Path) -> None:
     ("line", "error"),
     [
         ("nope", "stdin:1: error: is not a line of JSON (column 1)"),
-        ("[]", "stdin:1: error: must be an object: {type, value, key, headers, timestamp}"),
+        ("[]", "stdin:1: error: must be an object: {type, value, key, headers, timestamp, schema}"),
         ('{"typ": "x"}', "stdin:1: error: typ: is not a key of an event; did you mean `type`?"),
         ('{"value": {}}', "stdin:1: error: type: must be the full name of the event type"),
         ('{"type": "com.acme.shop.OrderPlacd", "value": {}}', "did you mean `com.acme.shop.OrderPlaced`?"),

@@ -15,8 +15,9 @@ from consumer.translation.avro.named_record import AvroRecord
 from consumer.translation.expressions.expression import compile_expression
 from consumer.translation.expressions.interpreter import Interpreter
 from consumer.translation.expressions.parser import ExactParser
-from consumer.translation.expressions.record_scope import Scope, UnmappableError
+from consumer.translation.expressions.record_scope import Scope
 from consumer.translation.expressions.static_checks import Problem
+from consumer.translation.unmappable import UnmappableError
 
 NAMES = st.sampled_from(["a", "b", "c"])
 LITERALS = st.sampled_from(["'x'", "''", "`1`", "`1.5`", "`0`", "`true`", "`false`", "`null`", "`[]`", '`{"a": 1}`'])

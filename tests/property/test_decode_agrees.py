@@ -10,12 +10,15 @@ from decimal import Decimal
 from uuid import UUID
 
 from fastavro import parse_schema, schemaless_reader, schemaless_writer
+from fastavro.schema import to_parsing_canonical_form
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from consumer.model import Fault
 from consumer.model.values import Instant
 from consumer.translation.avro.decoder import WriterSchema, decode, read_schema
+from consumer.translation.avro.schema_link import DefinitionIndex, canonical_form, link
+from consumer.translation.avro.schema_text import read_schema_text
 from tests.examples import examples
 from tests.unit.translator_harness import Json
 
@@ -145,6 +148,14 @@ def test_decoded_datum_equals_fastavros_reading(data: st.DataObject) -> None:
     theirs = schemaless_reader(io.BytesIO(datum), parsed, None)
     assert not isinstance(result, Fault), result
     assert comparable(result) == comparable(normalized(theirs, schema))
+
+
+@settings(max_examples=examples(200), deadline=None)
+@given(schemas_and_values())
+def test_canonical_form_equals_fastavros(drawn: tuple[Json, object]) -> None:
+    schema, _ = drawn
+    text = read_schema_text(schema)
+    assert canonical_form(link(text.top, text, DefinitionIndex([]))) == to_parsing_canonical_form(schema)
 
 
 @settings(max_examples=examples(500), deadline=None)

@@ -43,8 +43,8 @@ BOMBS = (
         "four hundred nested arrays", '{"type":"array","items":' * 400 + '"int"' + "}" * 400, _TOO_DEEP, b"\x02" * 401
     ),
     Bomb("a chain of three hundred types", chain(300, "int"), _TOO_DEEP, b"\x02"),
-    Bomb("a chain of ten thousand types", chain(10_000, "int"), "more than 200000 named types"),
-    Bomb("a union of a hundred thousand unions", "[" + ",".join(["[]"] * 100_000) + "]", "not a valid Avro schema"),
+    Bomb("a chain of ten thousand types", chain(10_000, "int"), _TOO_DEEP),
+    Bomb("a union of a hundred thousand unions", "[" + ",".join(["[]"] * 100_000) + "]", "a union directly within"),
     Bomb(
         "a chain of types that is reached step by step",
         [f"R{n}" for n in range(49, 900, 50)],
@@ -55,13 +55,13 @@ BOMBS = (
     Bomb(
         "a chain of ten thousand references",
         '"R9999"',
-        "too many references to put into order",
+        _TOO_DEEP,
         references={f"r{n}": each for n, each in enumerate(chain(10_000, "int"))},
     ),
     Bomb(
         "a thousand references in the worst order",
         '"R999"',
-        "too many references to put into order",
+        _TOO_DEEP,
         references={f"r{n}": chain(1000, "int")[n] for n in (*range(1, 1000, 2), *range(998, -1, -2))},
     ),
     Bomb(
@@ -77,11 +77,17 @@ BOMBS = (
             record("Hub", **{f"f{n}": f"S{n}" for n in range(2500)}),
             *(record(f"B{n}", a="Hub") for n in range(3000)),
         ],
-        "more than 200000 named types",
+        _TOO_EMPTY,
     ),
-    Bomb("references in a circle", '"A"', "is not defined", b"", {"a": record("A", b="B"), "b": record("B", a="A")}),
-    Bomb("names that collide", '"A"', "same name", b"\x02", {"a": record("A", a="int"), "b": record("A", a="string")}),
-    Bomb("a name given again", record("A", a="int"), "same name", b"\x02", {"a": record("A", a="string")}),
+    Bomb("references in a circle", '"A"', _TOO_DEEP, b"", {"a": record("A", b="B"), "b": record("B", a="A")}),
+    Bomb(
+        "names that collide",
+        '"A"',
+        "two different definitions",
+        b"\x02",
+        {"a": record("A", a="int"), "b": record("A", a="string")},
+    ),
+    Bomb("a name given again in a reference", record("A", a="int"), DECODED, b"\x02", {"a": record("A", a="string")}),
     Bomb(
         "the same type referred to twice",
         '"A"',
@@ -96,7 +102,7 @@ BOMBS = (
         b"\x02\x04",
         {"o": record("Outer", i=record("Inner", x="int"))},
     ),
-    Bomb("a name within its own", record("A", a=record("A", b="int")), "SchemaParseException"),
+    Bomb("a name within its own", record("A", a=record("A", b="int")), "defines the type A twice"),
     Bomb("a record named int", record("int", a="int"), DECODED, b"\x02"),
     # ── data without bytes ──
     Bomb("2^40 empty records in no bytes", doubling(40, record("R0")), _TOO_EMPTY),
@@ -143,7 +149,7 @@ BOMBS = (
     Bomb(
         "fixed of a size that is text",
         {"type": "fixed", "name": "F", "size": "many"},
-        "does not fit the schema",
+        "no valid `size`",
         b"abc",
     ),
     Bomb("a symbol before the first", {"type": "enum", "name": "E", "symbols": ["A", "B"]}, "symbol", b"\x01"),

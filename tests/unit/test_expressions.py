@@ -9,7 +9,8 @@ import pytest
 from consumer.model.values import Instant, Value
 from consumer.translation.avro.named_record import AvroRecord
 from consumer.translation.expressions.expression import Expression, compile_expression
-from consumer.translation.expressions.record_scope import Scope, UnmappableError
+from consumer.translation.expressions.record_scope import Scope
+from consumer.translation.unmappable import UnmappableError
 from tests.unit.translator_harness import FakeMessage
 
 EVENT: Value = {

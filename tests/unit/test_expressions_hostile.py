@@ -8,7 +8,8 @@ import pytest
 
 from consumer.model.values import Instant, Value
 from consumer.translation.expressions.expression import Expression, compile_expression
-from consumer.translation.expressions.record_scope import Scope, UnmappableError, type_name
+from consumer.translation.expressions.record_scope import Scope, type_name
+from consumer.translation.unmappable import UnmappableError
 from tests.unit.translator_harness import FakeMessage
 
 

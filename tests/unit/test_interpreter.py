@@ -7,7 +7,8 @@ import pytest
 from consumer.model.values import Value
 from consumer.translation.expressions.interpreter import Interpreter
 from consumer.translation.expressions.parser import ExactParser
-from consumer.translation.expressions.record_scope import Scope, UnmappableError
+from consumer.translation.expressions.record_scope import Scope
+from consumer.translation.unmappable import UnmappableError
 from tests.unit.test_expressions import CASES, EVENT, UNMAPPABLE, value_of
 from tests.unit.translator_harness import FakeMessage
 

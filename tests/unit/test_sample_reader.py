@@ -25,7 +25,7 @@ class ReaderHarness:
 
     def __init__(self) -> None:
         self.learned: list[tuple[int, Json, Mapping[str, str]]] = []
-        known = {each["name"]: Schema(each["name"], json.dumps(each), {}, "f.avsc") for each in BOTH}
+        known = {each["name"]: [Schema(each["name"], json.dumps(each), {}, "f.avsc")] for each in BOTH}
         self.schemas = SampleSchemas(known, lambda id_, text, more: self.learned.append((id_, json.loads(text), more)))
 
     def lines(self, *events: object) -> list[SampleRecord | Finding]:
@@ -90,7 +90,7 @@ def test_each_schema_is_learned_once_and_line_numbers_count_blanks() -> None:
     [
         ("nope", "", "is not a line of JSON (column 1)"),
         ("[" * 100_000, "", "is not a line of JSON"),
-        ("[]", "", "must be an object: {type, value, key, headers, timestamp}"),
+        ("[]", "", "must be an object: {type, value, key, headers, timestamp, schema}"),
         ({"typ": "x"}, "typ", "is not a key of an event; did you mean `type`?"),
         ({"value": {}}, "type", "must be the full name of the event type"),
         ({"type": "shop.Point", "key": 1}, "key", "must be text or null"),
@@ -111,6 +111,47 @@ def test_invalid_line_is_a_finding_and_the_next_is_read(line: object, path: str,
     assert finding.message.startswith(message)
     assert isinstance(good, SampleRecord)
     assert good.offset() == 1
+
+
+def read_boats(*events: Json) -> list[SampleRecord | Finding]:
+    """Read events of a type that has three versions."""
+    versions = [
+        record("port.Boat", name="string"),
+        record("port.Boat", name="string", sails="int"),
+        record("port.Boat"),
+    ]
+    schemas = [Schema("port.Boat", json.dumps(each), {}, f"avro/boat-{n}.avsc") for n, each in enumerate(versions)]
+    known = SampleSchemas({"port.Boat": schemas}, lambda *_: None)
+    lines = "\n".join(json.dumps({"type": "port.Boat", **event}) for event in events)
+    return list(read_lines(io.BytesIO(lines.encode()), "f", "topic", known, NOW_MS))
+
+
+def test_last_version_that_fits_encodes_the_event() -> None:
+    found = read_boats({"value": {"name": "n", "sails": 3}}, {"value": {"name": "n"}}, {"value": {}}, {})
+    files = [each.schema_file for each in found if isinstance(each, SampleRecord)]
+    assert files == ["avro/boat-1.avsc", "avro/boat-0.avsc", "avro/boat-2.avsc", None]
+
+
+def test_event_names_the_file_of_its_version() -> None:
+    found = read_boats({"value": {}, "schema": "boat-2.avsc"}, {"value": {"name": "n"}, "schema": "avro/boat-0.avsc"})
+    files = [each.schema_file for each in found if isinstance(each, SampleRecord)]
+    assert files == ["avro/boat-2.avsc", "avro/boat-0.avsc"]
+
+
+@pytest.mark.parametrize(
+    ("event", "path", "message"),
+    [
+        ({"schema": 5}, "schema", "must be the name of a file in `schemas.directory`"),
+        ({"schema": "oat-1.avsc", "value": {}}, "schema", "is none of the files with this type: avro/boat-0.avsc, "),
+        ({"schema": "boat-1.avsc", "value": {"name": "n"}}, "value.sails", "is missing"),
+        ({"value": {"mast": 1}}, "value.mast", "is not a field of the record"),
+    ],
+)
+def test_event_that_fits_no_version_is_a_finding(event: Json, path: str, message: str) -> None:
+    [finding] = read_boats(event)
+    assert isinstance(finding, Finding)
+    assert finding.path == path
+    assert finding.message.startswith(message)
 
 
 def contained(schema: Json, *values: Any, codec: str = "null") -> bytes:  # noqa: ANN401 - Avro data

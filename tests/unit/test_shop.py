@@ -93,7 +93,7 @@ def translated(name: str, **changes: Json) -> Translation:
     schemas, findings = load_schemas(AVRO)
     assert [finding.text() for finding in findings] == []
     translator = Translator(mapping, DESTINATIONS, schemas=schemas, grace_s=60, clock_ms=lambda: NOW_MS)
-    schema = schemas.by_name[f"com.acme.shop.{name}"]
+    (schema,) = schemas.by_name[f"com.acme.shop.{name}"]
     assert translator.learn(1, schema.text, schema.references) is None
     return translator.translate([FakeMessage(with_schema_id(1, encoded(name, {**EVENTS[name], **changes})))])
 

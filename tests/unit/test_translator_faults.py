@@ -18,6 +18,7 @@ from tests.unit.translator_harness import (
     NOW_MS,
     FakeDestination,
     FakeMessage,
+    Json,
     encode,
     mapping_with,
     new_translator,
@@ -260,6 +261,45 @@ def test_single_object_encoding_uses_the_schema_directory(tmp_path: Path) -> Non
     assert translator.schema_id(message) == key
     assert translator.schemas_known() == 1
     assert translator.event_type(message) == "shop.E"
+
+
+# ── Types that no entry uses ──
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        record("port.Boat", at="port.Nowhere"),
+        {"type": "record", "name": "port.Boat"},
+        record("port.Boat", deep={"type": "array", "items": "null"}),
+        [record("port.Boat", at="port.Nowhere"), "port.Other"],
+        "port.Boat",
+    ],
+    ids=["lost reference", "no fields", "unsafe", "union", "name only"],
+)
+def test_record_of_an_unused_type_is_skipped(schema: Json) -> None:
+    """Neither its schema nor its bytes matter."""
+    translator = new_translator(mapping_with("{s: status}"), schema)
+    out = translator.translate([FakeMessage(with_schema_id(1, content)) for content in (b"\x00", b"\x00\xff")])
+    assert out.skipped == {("", "port.Boat", SkipReason.NO_MAPPING): 2}
+    assert not out.faults
+    assert not out.waiting
+    assert not translator.uses_schema(json.dumps(schema))
+
+
+def test_union_without_used_branch_is_skipped_whatever_its_branch() -> None:
+    translator = new_translator(mapping_with("{s: status}"), ["null", record("port.Boat")])
+    out = translator.translate([FakeMessage(with_schema_id(1, content)) for content in (b"\x06", b"\x02")])
+    assert out.skipped == {("", "", SkipReason.NO_MAPPING): 1, ("", "port.Boat", SkipReason.NO_MAPPING): 1}
+    assert not out.faults
+
+
+def test_used_schema_with_a_lost_reference_is_a_fault() -> None:
+    translator = new_translator(mapping_with("{s: status}"))
+    fault = translator.learn(1, json.dumps(record("shop.E", at="port.Nowhere")), {})
+    assert fault is not None
+    assert fault.detail == "the schema cannot be used: it refers to a type that is not defined: port.Nowhere"
+    assert translator.uses_schema('"shop.E"')
 
 
 # ── A single entry, and results without decoding ──

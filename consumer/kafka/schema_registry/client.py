@@ -126,6 +126,8 @@ class RegistryClient:
         properties: the client's properties (`url`, `basic.auth.user.info`, `ssl.*`, `bearer.auth.*`).
         timeout_s: seconds that a request may wait for each part of its response, unless the properties set them. The
             complete response may take six times as long. Both apply to each attempt at each address.
+        is_used: receives a schema's text, and returns False if the schemas it refers to are not needed either. It is
+            called by other threads.
 
     Attributes:
         limits: the limits of each response.
@@ -134,7 +136,10 @@ class RegistryClient:
         ValueError: the client does not accept these properties.
     """
 
-    def __init__(self, properties: Mapping[str, object], timeout_s: float) -> None:
+    def __init__(
+        self, properties: Mapping[str, object], timeout_s: float, is_used: Callable[[str], bool] = lambda _: True
+    ) -> None:
+        self._is_used = is_used
         settings: Mapping[str, object] = {**_BOUNDED, "timeout": timeout_s, **properties}
         try:
             response_s = _RESPONSE_TIMEOUTS * float(str(settings["timeout"]))
@@ -169,7 +174,7 @@ class RegistryClient:
 
         def fetch() -> LookupResult:
             self.limits.begin(lookup)
-            return _fetch(self._client, key, lookup, self._token)
+            return _fetch(self._client, key, lookup, self._token, self._is_used)
 
         # Not a thread of the loop's executor: the process would wait for it at its end, and a registry that never
         # responds would keep it until it is killed.
@@ -186,13 +191,19 @@ class RegistryClient:
             result.cancel()
 
 
-def _fetch(client: SchemaRegistryClient, key: SchemaKey, lookup: Lookup, token: RegistryToken) -> LookupResult:
+def _fetch(
+    client: SchemaRegistryClient,
+    key: SchemaKey,
+    lookup: Lookup,
+    token: RegistryToken,
+    is_used: Callable[[str], bool],
+) -> LookupResult:
     from confluent_kafka.schema_registry.error import OAuthTokenError  # noqa: PLC0415
 
     try:
-        result = _get_schema(client, key)
+        result = _get_schema(client, key, is_used)
         if isinstance(result, RegistryUnauthorized) and token.renew(lookup.authorization):
-            result = _get_schema(client, key)
+            result = _get_schema(client, key, is_used)
     except OAuthTokenError:  # the error does not contain the endpoint's response
         return _token_error(lookup.status)
     except Exception as error:  # noqa: BLE001 - the client passes its HTTP library's errors; circular references raise
@@ -200,7 +211,7 @@ def _fetch(client: SchemaRegistryClient, key: SchemaKey, lookup: Lookup, token: 
     return result
 
 
-def _get_schema(client: SchemaRegistryClient, key: SchemaKey) -> LookupResult:
+def _get_schema(client: SchemaRegistryClient, key: SchemaKey, is_used: Callable[[str], bool]) -> LookupResult:
     from confluent_kafka.schema_registry.error import SchemaRegistryError  # noqa: PLC0415
 
     try:
@@ -209,13 +220,14 @@ def _get_schema(client: SchemaRegistryClient, key: SchemaKey) -> LookupResult:
         if error.http_status_code == _NOT_FOUND and error.error_code == _SCHEMA_NOT_FOUND:
             return SchemaUnknown()
         return _registry_error(error)
+    text = schema.schema_str
+    references: dict[str, str] = {}
     try:
-        references: dict[str, str] = {}
-        _resolve_references(client, schema, references)
+        if isinstance(text, str) and text and is_used(text):
+            _resolve_references(client, schema, references)
     except SchemaRegistryError as error:
         # A missing reference is an error of the registry, whatever its status: the record is not to blame.
         return _registry_error(error)
-    text = schema.schema_str
     if not isinstance(text, str) or not text or not all(isinstance(each, str) and each for each in references.values()):
         client.clear_caches()  # type: ignore[no-untyped-call]  # otherwise the next lookup gets the cached empty schema
         return RegistryUnreachable("a response without a schema")

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from consumer.translation.avro.logical_types import Json
+from consumer.translation.avro.schema_text import Json
 
 MAX_DEPTH = 200
 """Levels of records, arrays, maps and unions within one datum (orjson gives up at 254)."""
@@ -82,7 +82,7 @@ class DatumChecker:
         elif kind == "map":
             self._blocks(schema["values"], depth, keyed=True)
         elif kind == "enum":
-            self._index(len(schema["symbols"]))
+            self._long()  # not structure: the symbol is judged where it is used
         elif kind == "fixed":
             self._skip(schema["size"])
             if schema["size"] == 0:
@@ -108,7 +108,7 @@ class DatumChecker:
     def _index(self, count: int) -> int:
         index = self._long()
         if not 0 <= index < count:
-            raise UnsafeDatumError("it selects a branch or symbol that the schema does not have")
+            raise UnsafeDatumError("it selects a branch that the schema does not have")
         return index
 
     def _skip(self, size: int) -> None:

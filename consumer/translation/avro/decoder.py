@@ -3,26 +3,31 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Container, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from io import BytesIO
 
-from fastavro import parse_schema, schemaless_reader
-from fastavro.schema import UnknownType
+from fastavro import schemaless_reader
 
 from consumer.model import DeadLetterCause, Fault
 from consumer.model.values import Value
 from consumer.translation.avro.datum_check import DatumChecker, UnsafeDatumError, read_long
-from consumer.translation.avro.logical_types import Json, OutOfRangeError, adapt_schema
+from consumer.translation.avro.logical_types import OutOfRangeError
 from consumer.translation.avro.schema_cost import SchemaCost
+from consumer.translation.avro.schema_link import DefinitionIndex, link
 from consumer.translation.avro.schema_prepare import SchemaPreparation
+from consumer.translation.avro.schema_text import (
+    InvalidSchemaError,
+    Json,
+    TypeName,
+    read_schema_text,
+    top_names,
+)
 
 MAX_SCHEMA_CHARS = 1024 * 1024
 """Characters of a schema with its references. Confluent's registry keeps each schema in one Kafka message, by default
 of at most a megabyte. Parsing takes a hundred times as much memory for a moment, and a second of the loop's time."""
-
-_MAX_WORK = 1_000_000
-"""Named types that may be visited, repeatedly, while references are put into order. This many take 0.1 s."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +36,12 @@ class Branch:
 
     name: str
     """Full name of a named type, else the name of the Avro type."""
-    is_record: bool
-    schema: Json
-    checker: DatumChecker | None
+    is_record: bool = False
+    schema: Json = None
+    """The schema for fastavro; `None` if it is not used, and was not read."""
+    tolerant: Callable[[], Json] = lambda: None
+    """Returns the schema with which a value that its type does not allow costs only the field it is in."""
+    checker: DatumChecker | None = None
     """`None` if no data of this schema can be unsafe."""
 
 
@@ -58,13 +66,23 @@ class WriterSchema:
 
 
 def decode(branch: Branch, value: bytes, start: int) -> Value | Fault:
-    """Decode the datum that fills `value` from `start` to its end; its types are those of `consumer.model.values`."""
+    """Decode the datum that fills `value` from `start` to its end; its types are those of `consumer.model.values`.
+
+    A field whose value its type does not allow, such as a time after the year 9999 or a text that is not UTF-8, has no
+    value: its record is a `PartialRecord`.
+    """
     stream = BytesIO(value)
     stream.seek(start)
     try:
         if branch.checker is not None:
             branch.checker.check(value, start)
-        datum: Value = schemaless_reader(stream, branch.schema, None)
+        try:
+            datum: Value = schemaless_reader(stream, branch.schema, None)
+        except (OutOfRangeError, UnicodeDecodeError):
+            if not branch.is_record:
+                raise
+            stream.seek(start)
+            datum = schemaless_reader(stream, branch.tolerant(), None, handle_unicode_errors="surrogateescape")
     except Exception as error:  # noqa: BLE001 - damaged bytes make fastavro raise any exception
         return _undecodable(error)
     if stream.tell() != len(value):
@@ -72,76 +90,94 @@ def decode(branch: Branch, value: bytes, start: int) -> Value | Fault:
     return datum
 
 
-def read_schema(text: str, references: Mapping[str, str], named_records: Collection[str] = ()) -> WriterSchema | Fault:
+def read_schema(
+    text: str,
+    references: Mapping[str, str],
+    named_records: Collection[str] = (),
+    used: Container[str] | None = None,
+) -> WriterSchema | Fault:
     """Parse a schema and the schemas it refers to.
 
     Args:
         text: the schema's JSON.
         references: name → JSON of every schema it refers to, directly or not, in any order.
         named_records: full names of the records that are decoded as `AvroRecord`, with their name.
+        used: full names of the types that are decoded; `None` = all. Other branches have only their name, and nothing
+            that is wrong with them matters.
 
     Returns:
         The schema, or a fault of cause `undecodable`: no record written with it can be read.
     """
-    if len(text) + sum(map(len, references.values())) > MAX_SCHEMA_CHARS:
-        return Fault(
-            DeadLetterCause.UNDECODABLE,
-            f"the schema with its references is longer than {MAX_SCHEMA_CHARS} characters",
-        )
     try:
-        parsed, names = _parse(adapt_schema(json.loads(text)), _named_types(references))
-        schemas = parsed if isinstance(parsed, list) else [parsed]
-        preparation = SchemaPreparation(names, frozenset(named_records))
-        cost = SchemaCost(preparation.types)
-        branches = tuple(_branch(schema, names, preparation, cost) for schema in schemas)
+        schema = json.loads(text)
+        names = top_names(schema)
+        if used is not None and not any(name in used for name in names):
+            return WriterSchema(tuple(map(Branch, names)), isinstance(schema, list))
+        if len(text) + sum(map(len, references.values())) > MAX_SCHEMA_CHARS:
+            reason = f"the schema with its references is longer than {MAX_SCHEMA_CHARS} characters"
+            return Fault(DeadLetterCause.UNDECODABLE, reason)
+        branches = tuple(_branches(schema, references, named_records, used))
     except Exception as error:  # noqa: BLE001 - any JSON may be given, and each kind fails in its own way
         reason = _reason(error, "it is not a valid Avro schema")
         return Fault(DeadLetterCause.UNDECODABLE, f"the schema cannot be used: {reason}")
-    return WriterSchema(branches, isinstance(parsed, list))
+    return WriterSchema(branches, isinstance(schema, list))
 
 
-def _named_types(references: Mapping[str, str]) -> dict[str, Json]:
-    """Parse all references, each after those it needs itself. Return their named types."""
-    names: dict[str, Json] = {}
-    waiting = {name: adapt_schema(json.loads(text)) for name, text in references.items()}
-    work = 0
-    while waiting:
-        later: dict[str, Json] = {}
-        missing: Exception | None = None
-        for name, schema in waiting.items():
-            work += 1 + len(names)
-            if work > _MAX_WORK:
-                raise UnsafeDatumError("it has too many references to put into order")
-            try:
-                names = _parse(schema, names)[1]
-            except UnknownType as error:
-                later[name], missing = schema, error
-        if missing is not None and len(later) == len(waiting):
-            raise missing
-        waiting = dict(reversed(later.items()))  # the worst order becomes the best one
-    return names
+def is_used(text: str, used: Container[str]) -> bool:
+    """Return False if the schema's top-level types are known and none of them is used.
+
+    Args:
+        text: the schema's JSON, without the schemas it refers to.
+        used: full names of the types that are used.
+    """
+    try:
+        return any(name in used for name in top_names(json.loads(text)))
+    except (ValueError, RecursionError):
+        return True
 
 
-def _parse(schema: Json, names: Mapping[str, Json]) -> tuple[Json, dict[str, Json]]:
-    """Parse a schema that may refer to these named types. Return it with all named types, new ones included."""
-    more = dict(names)  # a failed parse leaves some of its types behind
-    parsed = parse_schema(schema, more)
-    if any(more[name] is not known and more[name] != known for name, known in names.items()):
-        # fastavro would use the last one for every reference, earlier ones included.
-        raise UnsafeDatumError("two of its types have the same name")
-    return parsed, more
+def _branches(
+    schema: Json,
+    references: Mapping[str, str],
+    named_records: Collection[str],
+    used: Container[str] | None,
+) -> Iterator[Branch]:
+    text = read_schema_text(schema, used=used)
+    others = DefinitionIndex(read_schema_text(json.loads(each), name) for name, each in references.items())
+    is_needed = [used is None or name in used for name in top_names(schema)]
+    tops = text.top if isinstance(text.top, list) else [text.top]
+    linked = link([top for top, needed in zip(tops, is_needed, strict=True) if needed], text, others)
+    preparation = SchemaPreparation(linked.types, named_records)
+    tolerant = cache(lambda: SchemaPreparation(linked.types, named_records, tolerant=True))
+    cost = SchemaCost({})
+    needed_tops = iter(linked.top)
+    for name, needed in zip(top_names(schema), is_needed, strict=True):
+        yield _branch(name, next(needed_tops), preparation, tolerant, cost) if needed else Branch(name)
 
 
-def _branch(parsed: Json, names: Mapping[str, Json], preparation: SchemaPreparation, cost: SchemaCost) -> Branch:
-    whole = names[parsed] if isinstance(parsed, str) and parsed in names else parsed
-    if isinstance(whole, str):
-        return Branch(whole, is_record=False, schema=whole, checker=None)
-    schema, needed = preparation.branch(whole)
-    guard = DatumChecker(schema, needed) if cost.needs_check(schema) else None
-    # fastavro's mark of a parsed schema. Only the names needed: fastavro copies them for every datum.
-    schema = {**schema, "__fastavro_parsed": True, "__named_schemas": needed}
-    kind = schema["type"]
-    return Branch(schema.get("name", kind), is_record=kind == "record", schema=schema, checker=guard)
+def _branch(
+    name: str,
+    top: Json,
+    preparation: SchemaPreparation,
+    tolerant: Callable[[], SchemaPreparation],
+    cost: SchemaCost,
+) -> Branch:
+    schema = preparation.schema(top)
+    if isinstance(schema, str):
+        return Branch(name, schema=schema)
+    checker = DatumChecker(schema, {}) if cost.needs_check(schema) else None
+    return Branch(
+        top if isinstance(top, TypeName) else name,
+        is_record=schema["type"] == "record",
+        schema=_marked(schema),
+        tolerant=lambda: _marked(tolerant().schema(top)),
+        checker=checker,
+    )
+
+
+def _marked(schema: Json) -> Json:
+    """Return a prepared schema with fastavro's mark of a parsed one. It needs no names: each use is the type itself."""
+    return {**schema, "__fastavro_parsed": True, "__named_schemas": {}}
 
 
 def _undecodable(error: Exception) -> Fault:
@@ -155,8 +191,8 @@ def _reason(error: Exception, otherwise: str) -> str:
     match error:
         case UnsafeDatumError() | OutOfRangeError():
             return str(error)
-        case UnknownType():
-            return "it refers to a type that is not defined"
+        case InvalidSchemaError():
+            return f"it {error}"
         case json.JSONDecodeError():
             return "it is not JSON"
         case EOFError() | IndexError():

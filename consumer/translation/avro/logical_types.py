@@ -3,6 +3,9 @@
 For each value with a logical type, fastavro looks up a reader by `<type>-<logicalType>`, and users can register readers
 of their own. Schemas are rewritten to private names (`cdp.…`), so that fastavro's behaviour is unchanged for other code
 in the process. An invalid logical type is ignored, as the Avro specification demands: the value keeps its base type.
+
+Each logical type has two readers. The strict one raises `OutOfRangeError` for a value that the type does not allow. The
+tolerant one returns `Unreadable`, and then the record around it refuses to hand out that field.
 """
 
 from __future__ import annotations
@@ -10,16 +13,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import date
 from decimal import MAX_EMAX, MIN_EMIN, Context
-from typing import Any, TypeAlias
 
-from fastavro.const import AVRO_TYPES
 from fastavro.read import LOGICAL_READERS
 
 from consumer.model.values import Instant, Value
-from consumer.translation.avro.named_record import AvroRecord
-
-Json: TypeAlias = Any
-"""A schema's JSON, of any type."""
+from consumer.translation.avro.named_record import AvroRecord, PartialRecord
+from consumer.translation.avro.schema_text import Json
 
 _EPOCH_DAY = 719_163
 _DAY_MS = 86_400_000
@@ -36,6 +35,16 @@ _EXACT = Context(prec=2 * _MAX_DIGITS, Emax=MAX_EMAX, Emin=MIN_EMIN)
 
 class OutOfRangeError(ValueError):
     """A value that its logical type does not allow. The message never contains the value."""
+
+
+class Unreadable:
+    """In place of a value that its type does not allow."""
+
+    __slots__ = ("reason",)
+
+    def __init__(self, reason: str) -> None:
+        """Keep the reason, which never contains the value."""
+        self.reason = reason
 
 
 def _instant(scale: int) -> Callable[..., Instant]:
@@ -99,6 +108,47 @@ def _record(data: dict[str, Value], writer: Json, _reader: Json = None) -> Value
     return AvroRecord(data, writer["name"])
 
 
+def _tolerant_record(data: dict[str, Value], writer: Json, _reader: Json = None) -> Value:
+    found = ((name, _unreadable_reason(value)) for name, value in data.items())
+    reasons = {name: reason for name, reason in found if reason is not None}
+    return PartialRecord(data, writer["name"], reasons) if reasons else AvroRecord(data, writer["name"])
+
+
+def _unreadable_reason(value: object) -> str | None:
+    """Return why a field has no value, or `None`. The fields of a record within it are that record's own."""
+    match value:
+        case Unreadable():
+            return value.reason
+        case str():
+            return None if value.isascii() or _is_utf8(value) else "a text is not UTF-8"
+        case list():
+            reasons = map(_unreadable_reason, value)
+        case dict() if not isinstance(value, AvroRecord):
+            reasons = map(_unreadable_reason, (*value.keys(), *value.values()))
+        case _:
+            return None
+    return next((reason for reason in reasons if reason is not None), None)
+
+
+def _is_utf8(text: str) -> bool:
+    """Return False if bytes of the text were decoded with `surrogateescape`, because they are not UTF-8."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _tolerant(read: Callable[..., Value]) -> Callable[..., Value | Unreadable]:
+    def read_tolerantly(data: Json, writer: Json = None, _reader: Json = None) -> Value | Unreadable:
+        try:
+            return read(data, writer)
+        except OutOfRangeError as error:
+            return Unreadable(str(error))
+
+    return read_tolerantly
+
+
 _READERS: dict[tuple[str, str], Callable[..., Value]] = {
     ("int", "date"): _date,
     ("int", "time-millis"): _time_of_day(1000),
@@ -113,39 +163,47 @@ _READERS: dict[tuple[str, str], Callable[..., Value]] = {
     ("fixed", "decimal"): _decimal,
     ("fixed", "uuid"): _uuid,
     ("fixed", "duration"): _duration,
-    ("record", "record"): _record,
 }
-LOGICAL_READERS.update({f"{kind}-cdp.{name}": read for (kind, name), read in _READERS.items()})
+_STRICT, _TOLERANT = "cdp.", "cdp.tolerant."
+LOGICAL_READERS.update({f"{kind}-{_STRICT}{name}": read for (kind, name), read in _READERS.items()})
+LOGICAL_READERS.update({f"{kind}-{_TOLERANT}{name}": _tolerant(read) for (kind, name), read in _READERS.items()})
+LOGICAL_READERS[f"record-{_STRICT}record"] = _record
+LOGICAL_READERS[f"record-{_TOLERANT}record"] = _tolerant_record
 
 NAMED_RECORD = "cdp.record"
 """The private logical type of a record that is decoded with its name."""
 
+TOLERANT_RECORD = "cdp.tolerant.record"
+"""The private logical type of a record whose fields may be `Unreadable`."""
 
-def adapt_schema(node: Json) -> Json:
-    """Return a schema's JSON with logical types under private names, reduced to what decoding needs.
+
+def tolerant_type(logical: str) -> str:
+    """Return the private logical type that is read tolerantly instead of strictly."""
+    return _TOLERANT + logical.removeprefix(_STRICT)
+
+
+def decoding_form(node: Json) -> Json:
+    """Return a schema of a `SchemaText` with logical types under private names, reduced to what decoding needs.
 
     Defaults are removed as well: written bytes do not depend on them, and an invalid default must not make a topic
     undecodable.
     """
     if isinstance(node, list):
-        return [adapt_schema(each) for each in node]
+        return [decoding_form(each) for each in node]
     if not isinstance(node, dict):
         return node
     kind = node["type"]
-    if isinstance(kind, dict | list):
-        return adapt_schema(kind)
-    if kind not in AVRO_TYPES:
-        return kind  # {"type": "shop.Money"}: fastavro does not look up a name in braces
-    kept = {name: node[name] for name in ("type", "name", "namespace", "size", "symbols") if name in node}
+    kept = {name: node[name] for name in ("type", "name", "size", "symbols") if name in node}
     if kind in {"record", "error"}:
-        kept["fields"] = [{"name": field["name"], "type": adapt_schema(field["type"])} for field in node["fields"]]
+        kept["type"] = "record"
+        kept["fields"] = [{"name": field["name"], "type": decoding_form(field["type"])} for field in node["fields"]]
     elif kind == "array":
-        kept["items"] = adapt_schema(node["items"])
+        kept["items"] = decoding_form(node["items"])
     elif kind == "map":
-        kept["values"] = adapt_schema(node["values"])
+        kept["values"] = decoding_form(node["values"])
     logical = node.get("logicalType")
     if isinstance(logical, str) and (kind, logical) in _READERS and _is_valid(kind, logical, node):
-        kept["logicalType"] = f"cdp.{logical}"
+        kept["logicalType"] = _STRICT + logical
         if logical == "decimal":
             kept["cdp.exponent"] = -node.get("scale", 0)
     return kept

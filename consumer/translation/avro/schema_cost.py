@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from consumer.translation.avro.logical_types import Json
+from consumer.translation.avro.schema_text import Json
 
 MAX_EMPTY_VALUES = 256
 """Values without bytes that may come with one byte. Data of schemas that allow more are checked."""

@@ -1,92 +1,83 @@
-"""Prepares a parsed schema for fastavro's reader and the datum check. Each named type is copied once and shared.
+"""Prepares a linked schema for fastavro's reader. Each named type is one dictionary, and each use of it is that one.
 
-A schema of a megabyte can refer to one large type ten thousand times, or have ten thousand branches that share ten
-thousand types. A copy for each reference would exhaust the memory. The names that the branches need are counted and
-limited.
+A schema of a megabyte can refer to one large type ten thousand times: a copy for each reference would exhaust the
+memory. And fastavro would look up each name for each value, and copy the dictionary of the names for each datum.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import NoReturn
 
-from consumer.translation.avro.datum_check import UnsafeDatumError
-from consumer.translation.avro.logical_types import NAMED_RECORD, Json
+from consumer.translation.avro.logical_types import (
+    NAMED_RECORD,
+    TOLERANT_RECORD,
+    OutOfRangeError,
+    Unreadable,
+    decoding_form,
+    tolerant_type,
+)
+from consumer.translation.avro.schema_text import Json, TypeName
 
-MAX_NAMES = 200_000
-"""Named types that all branches of a schema may need in sum: 500 event types with 400 named types each."""
+_NO_SYMBOL = "a number of an enum has no symbol in its schema"
 
 
 class Symbols(dict[int, str]):
     """An enum's symbols by number. With a list, fastavro would read number -1 as the last symbol."""
 
-    def __missing__(self, number: int) -> NoReturn:
-        """Raise what a list raises: there is no such symbol."""
-        raise IndexError(number)
+    def __missing__(self, number: int) -> str:
+        """Raise an error: there is no such symbol."""
+        raise OutOfRangeError(_NO_SYMBOL)
+
+
+class TolerantSymbols(dict[int, str | Unreadable]):
+    """An enum's symbols by number, and something unreadable for every other number."""
+
+    def __missing__(self, number: int) -> Unreadable:
+        """Return that there is no such symbol."""
+        return Unreadable(_NO_SYMBOL)
 
 
 class SchemaPreparation:
-    """Prepares the branches of one schema; `types` are the named types found so far, by full name."""
+    """Prepares the branches of one schema; `types` are their named types by full name.
 
-    def __init__(self, names: Mapping[str, Json], named_records: Collection[str]) -> None:
-        """Keep fastavro's parsed `names`, and the full names of the records that are decoded with their name."""
-        self.types: dict[str, Json] = {}
-        self._names = names
+    Args:
+        types: the definitions of the named types, linked.
+        named_records: full names of the records that are decoded with their name.
+        tolerant: whether a value that its type does not allow is left to the record around it.
+    """
+
+    def __init__(self, types: Mapping[str, Json], named_records: Collection[str], *, tolerant: bool = False) -> None:
         self._named_records = named_records
-        self._uses: dict[str, dict[str, None]] = {}
-        self._names_needed = 0
+        self._tolerant = tolerant
+        self._types: dict[str, Json] = {name: {} for name in types}  # all, because types can contain each other
+        for name, node in types.items():
+            self._types[name].update(self._prepare(decoding_form(node)))
 
-    def branch(self, parsed: Json) -> tuple[Json, dict[str, Json]]:
-        """Return a copy with our marks instead of fastavro's, and the named types that its data need.
+    def schema(self, node: Json) -> Json:
+        """Return a linked schema as fastavro reads it. Named types in it are shared, and may contain themselves."""
+        return self._prepare(decoding_form(node))
 
-        Raises:
-            UnsafeDatumError: all branches together need more than `MAX_NAMES` types.
-        """
-        uses: dict[str, None] = {}
-        schema = self._prepare(parsed, uses)
-        needed: dict[str, Json] = {}
-        waiting = list(uses)
-        while waiting:
-            name = waiting.pop()
-            if name in needed:
-                continue
-            self._names_needed += 1
-            if self._names_needed > MAX_NAMES:
-                raise UnsafeDatumError(f"its branches need more than {MAX_NAMES} named types")
-            needed[name] = self.types[name]
-            waiting.extend(self._uses[name])
-        return schema, needed
-
-    def _prepare(self, node: Json, uses: dict[str, None]) -> Json:
+    def _prepare(self, node: Json) -> Json:
         if isinstance(node, list):
-            return [self._prepare(each, uses) for each in node]
+            return [self._prepare(each) for each in node]
+        if isinstance(node, TypeName):
+            return self._types[node]
         if isinstance(node, str):
-            if node in self._names:
-                uses[node] = None
-                if node not in self.types:
-                    self._prepare(self._names[node], {})
             return node
-        name = node.get("name")
-        if name is None:
-            return self._copy(node, {}, uses)
-        if name not in self.types:
-            copy = self.types[name] = {}  # set first, because a type that contains itself gets here again
-            self._copy(node, copy, self._uses.setdefault(name, {}))
-        uses.update(self._uses[name])
-        return self.types[name]
+        for name in {"array": ("items",), "map": ("values",)}.get(node["type"], ()):
+            node[name] = self._prepare(node[name])
+        if node["type"] == "record":
+            node["fields"] = [{**each, "type": self._prepare(each["type"])} for each in node["fields"]]
+        if node["type"] == "enum":
+            node["symbols"] = (TolerantSymbols if self._tolerant else Symbols)(enumerate(node["symbols"]))
+        if (logical := self._logical_type(node)) is not None:
+            node["logicalType"] = logical
+        return node
 
-    def _copy(self, node: Json, copy: dict[str, Json], uses: dict[str, None]) -> Json:
-        copy.update((key, value) for key, value in node.items() if not key.startswith("__"))
-        kind = copy["type"]
-        if kind in {"record", "error"}:
-            copy["type"] = "record"
-            copy["fields"] = [{**each, "type": self._prepare(each["type"], uses)} for each in copy["fields"]]
-            if copy["name"] in self._named_records:
-                copy["logicalType"] = NAMED_RECORD
-        elif kind == "array":
-            copy["items"] = self._prepare(copy["items"], uses)
-        elif kind == "map":
-            copy["values"] = self._prepare(copy["values"], uses)
-        elif kind == "enum":
-            copy["symbols"] = Symbols(enumerate(copy["symbols"]))
-        return copy
+    def _logical_type(self, node: Json) -> str | None:
+        if node["type"] == "record":
+            if self._tolerant:
+                return TOLERANT_RECORD
+            return NAMED_RECORD if node["name"] in self._named_records else None
+        logical: str | None = node.get("logicalType")
+        return tolerant_type(logical) if self._tolerant and logical is not None else logical

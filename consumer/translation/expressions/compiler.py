@@ -14,7 +14,8 @@ from consumer.model.values import Value
 from consumer.translation.expressions.comparison import compare, equal
 from consumer.translation.expressions.interpreter import Interpreter
 from consumer.translation.expressions.parser import Ast
-from consumer.translation.expressions.record_scope import Scope, UnmappableError, type_name
+from consumer.translation.expressions.record_scope import Scope, type_name
+from consumer.translation.unmappable import UnmappableError
 
 Evaluator: TypeAlias = Callable[[Value, Scope], Value]
 """(input value, current record) → result. Raises `UnmappableError`, nothing else."""

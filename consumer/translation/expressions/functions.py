@@ -17,8 +17,9 @@ from consumer.translation.expressions.jmespath_functions import (
     signature,
     to_text,
 )
-from consumer.translation.expressions.record_scope import Scope, UnmappableError, type_name
+from consumer.translation.expressions.record_scope import Scope, type_name
 from consumer.translation.expressions.timestamps import parse_instant
+from consumer.translation.unmappable import UnmappableError
 
 META_NAMES = ("topic", "partition", "offset", "timestamp", "key")
 """The names that `meta()` accepts."""

@@ -9,7 +9,8 @@ from consumer.model.values import Value
 from consumer.translation.expressions.comparison import compare, equal
 from consumer.translation.expressions.functions import Functions
 from consumer.translation.expressions.parser import Ast
-from consumer.translation.expressions.record_scope import Scope, UnmappableError, type_name
+from consumer.translation.expressions.record_scope import Scope, type_name
+from consumer.translation.unmappable import UnmappableError
 
 _WITH_ELSE = 3
 

@@ -12,7 +12,8 @@ from jmespath.exceptions import JMESPathTypeError
 
 from consumer.model.values import Instant, Value
 from consumer.translation.expressions.comparison import EXACT_CONTEXT, equal, exact, is_number
-from consumer.translation.expressions.record_scope import UnmappableError, type_name
+from consumer.translation.expressions.record_scope import type_name
+from consumer.translation.unmappable import UnmappableError
 
 MAX_EXPONENT = 3_000
 """Digits before or after the point that a function still handles; more would cost too much time and memory."""

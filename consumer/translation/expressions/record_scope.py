@@ -1,4 +1,4 @@
-"""The record that an expression is evaluated for, and the error of an expression without a result."""
+"""The record that an expression is evaluated for, and the names of the types of values."""
 
 from __future__ import annotations
 
@@ -17,14 +17,6 @@ class Scope:
         """Keep one record."""
         self.message = message
         self.event = event
-
-
-class UnmappableError(Exception):
-    """An expression has no result for this event. `reason` names functions and types, never a value."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
 
 
 def type_name(value: object) -> str:

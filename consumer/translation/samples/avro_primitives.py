@@ -8,7 +8,6 @@ from typing import Any, TypeAlias
 
 Json: TypeAlias = Any
 
-PRIMITIVES = ("null", "boolean", "int", "long", "float", "double", "bytes", "string")
 _BITS = {"int": 31, "long": 63}
 
 

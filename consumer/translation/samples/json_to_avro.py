@@ -14,8 +14,9 @@ from decimal import Decimal
 from typing import Any, TypeAlias
 
 from consumer.model.findings import did_you_mean
+from consumer.translation.avro.schema_link import DefinitionIndex, LinkedSchema, UndefinedTypeError, link
+from consumer.translation.avro.schema_text import TypeName, read_schema_text
 from consumer.translation.samples.avro_primitives import (
-    PRIMITIVES,
     InvalidValueError,
     encode_long,
     encode_primitive,
@@ -68,65 +69,54 @@ class JsonToAvro:
 
     def __init__(self, text: str, references: Mapping[str, str]) -> None:
         """Keep the JSON of the schema and of every schema it refers to, as given to `Translator.learn`."""
-        self._names: dict[str, tuple[Json, str]] = {}
-        for each in references.values():
-            self._collect(json.loads(each), "")
-        self._schema = json.loads(text)
-        self._collect(self._schema, "")
+        home = read_schema_text(json.loads(text))
+        others = DefinitionIndex(read_schema_text(json.loads(each), name) for name, each in references.items())
+        try:
+            self._schema: LinkedSchema | InvalidEvent = link(home.top, home, others)
+        except UndefinedTypeError as error:
+            self._schema = InvalidEvent("", f"its schema refers to `{error.name}`, which is not defined")
 
     def write(self, value: Json) -> bytes | InvalidEvent:
         """Return the value's Avro bytes, or why it does not fit the schema."""
+        if isinstance(self._schema, InvalidEvent):
+            return self._schema
         try:
-            return self._write(value, self._schema, "", "", 0)
+            return _Writer(self._schema.types).write(value, self._schema.top, "", 0)
         except InvalidValueError as error:
             return InvalidEvent(error.path, error.message)
 
-    def _collect(self, schema: Json, namespace: str) -> None:
-        if isinstance(schema, list):
-            for branch in schema:
-                self._collect(branch, namespace)
-        if not isinstance(schema, dict):
-            return
-        if "name" in schema:
-            full = _full_name(schema, namespace)
-            namespace = full.rpartition(".")[0]
-            self._names[full] = (schema, namespace)
-            for field in schema.get("fields", ()):
-                self._collect(field["type"], namespace)
-        for inner in ("type", "items", "values"):
-            if not isinstance(schema.get(inner), str):
-                self._collect(schema.get(inner), namespace)
 
-    def _write(self, value: Json, schema: Json, namespace: str, path: str, depth: int) -> bytes:
+class _Writer:
+    """Writes values; `types` are the schema's named types by full name."""
+
+    def __init__(self, types: Mapping[str, Json]) -> None:
+        self._types = types
+
+    def write(self, value: Json, schema: Json, path: str, depth: int) -> bytes:
         if depth > _MAX_DEPTH:
             raise InvalidValueError(path, "is nested too deeply")
+        if isinstance(schema, TypeName):
+            return self.write(value, self._types[schema], path, depth + 1)
         if isinstance(schema, str):
-            if schema in PRIMITIVES:
-                return encode_primitive(value, schema, path)
-            found = self._find(schema, namespace)
-            if found is None:
-                raise InvalidValueError(path, f"its schema refers to `{schema}`, which is not defined")
-            return self._write(value, *found, path, depth + 1)
+            return encode_primitive(value, schema, path)
         if isinstance(schema, list):
-            return self._union(value, schema, namespace, path, depth)
+            return self._union(value, schema, path, depth)
         kind, logical = schema["type"], schema.get("logicalType")
-        if not isinstance(kind, str):
-            return self._write(value, kind, namespace, path, depth + 1)
         if logical == "decimal" and kind in {"bytes", "fixed"}:
             return encode_decimal(value, schema, path)
         if (kind, logical) in LOGICAL:
             value = LOGICAL[kind, logical](value, path)
-        return self._inside(value, schema, namespace, path, depth)
+        return self._inside(value, schema, path, depth)
 
-    def _inside(self, value: Json, schema: Json, namespace: str, path: str, depth: int) -> bytes:
+    def _inside(self, value: Json, schema: Json, path: str, depth: int) -> bytes:
         match schema["type"]:
             case "record" | "error":
-                return self._record(value, schema, _full_name(schema, namespace).rpartition(".")[0], path, depth)
+                return self._record(value, schema, path, depth)
             case "array":
-                return self._blocks(require_type(value, list, path, "a list"), schema["items"], namespace, path, depth)
+                return self._blocks(require_type(value, list, path, "a list"), schema["items"], path, depth)
             case "map":
                 pairs = require_type(value, dict, path, "an object")
-                return self._blocks(pairs, schema["values"], namespace, path, depth)
+                return self._blocks(pairs, schema["values"], path, depth)
             case "enum":
                 if not isinstance(value, str) or value not in schema["symbols"]:
                     raise InvalidValueError(path, f"must be one of {', '.join(schema['symbols'])}")
@@ -137,13 +127,9 @@ class JsonToAvro:
                     raise InvalidValueError(path, f"must be exactly {schema['size']} bytes")
                 return content
             case other:
-                return self._write(value, other, namespace, path, depth + 1)
+                return self.write(value, other, path, depth + 1)
 
-    def _find(self, name: str, namespace: str) -> tuple[Json, str] | None:
-        within = name if "." in name or not namespace else f"{namespace}.{name}"
-        return self._names.get(within) or self._names.get(name)
-
-    def _record(self, value: Json, schema: Json, namespace: str, path: str, depth: int) -> bytes:
+    def _record(self, value: Json, schema: Json, path: str, depth: int) -> bytes:
         fields = require_type(value, dict, path, "an object")
         known = [field["name"] for field in schema["fields"]]
         for name in fields:
@@ -155,82 +141,73 @@ class JsonToAvro:
         for field in schema["fields"]:
             name, inner = field["name"], _below(path, field["name"])
             if name in fields:
-                written.append(self._write(fields[name], field["type"], namespace, inner, depth + 1))
+                written.append(self.write(fields[name], field["type"], inner, depth + 1))
             elif "default" in field:
-                written.append(self._default(field, namespace, inner, depth + 1))
+                written.append(self._default(field, inner, depth + 1))
             elif field["type"] == "null" or (isinstance(field["type"], list) and "null" in field["type"]):
-                written.append(self._write(None, field["type"], namespace, inner, depth + 1))
+                written.append(self.write(None, field["type"], inner, depth + 1))
             else:
                 raise InvalidValueError(inner, "is missing")
         return b"".join(written)
 
-    def _default(self, field: Json, namespace: str, path: str, depth: int) -> bytes:
+    def _default(self, field: Json, path: str, depth: int) -> bytes:
         """Encode a field's default. For a union it is a value of the first branch, without the branch's name."""
         kind = field["type"]
         default = parse_json(json.dumps(field["default"]))
         if isinstance(kind, list) and default is not None:
-            return encode_long(0) + self._write(default, kind[0], namespace, path, depth)
-        return self._write(default, kind, namespace, path, depth)
+            return encode_long(0) + self.write(default, kind[0], path, depth)
+        return self.write(default, kind, path, depth)
 
-    def _blocks(self, values: Json, inner: Json, namespace: str, path: str, depth: int) -> bytes:
+    def _blocks(self, values: Json, inner: Json, path: str, depth: int) -> bytes:
         if not values:
             return b"\0"
         written = [encode_long(len(values))]
         if isinstance(values, dict):
             for name, value in values.items():
                 written.append(encode_text(name))
-                written.append(self._write(value, inner, namespace, _below(path, name), depth + 1))
+                written.append(self.write(value, inner, _below(path, name), depth + 1))
         else:
             for index, value in enumerate(values):
-                written.append(self._write(value, inner, namespace, f"{path}[{index}]", depth + 1))
+                written.append(self.write(value, inner, f"{path}[{index}]", depth + 1))
         return b"".join([*written, b"\0"])
 
-    def _union(self, value: Json, branches: list[Json], namespace: str, path: str, depth: int) -> bytes:
-        names = [self._name(branch, namespace) for branch in branches]
+    def _union(self, value: Json, branches: list[Json], path: str, depth: int) -> bytes:
+        names = [_name(branch) for branch in branches]
         failures = []
         if isinstance(value, dict) and len(value) == 1 and next(iter(value)) in names:
             [(name, inner)] = value.items()
             index = names.index(name)
             try:
-                return encode_long(index) + self._write(inner, branches[index], namespace, path, depth + 1)
+                return encode_long(index) + self.write(inner, branches[index], path, depth + 1)
             except InvalidValueError as error:
                 failures.append(error)
         own = next((kinds for type_, kinds in _BRANCHES_OF.items() if type(value) is type_), ())
 
         def rank(index: int) -> int:
-            kind = self._kind(branches[index], namespace)
+            kind = self._kind(branches[index])
             return own.index(kind) if kind in own else len(own)
 
         for index in sorted(range(len(branches)), key=rank):
             if (names[index] == "null") != (value is None):
                 continue
             try:
-                return encode_long(index) + self._write(value, branches[index], namespace, path, depth + 1)
+                return encode_long(index) + self.write(value, branches[index], path, depth + 1)
             except InvalidValueError as error:
                 failures.append(error)
         if failures:
             raise max(failures, key=lambda error: len(error.path))
         raise InvalidValueError(path, "must not be null" if value is None else f"must be {' or '.join(names)}")
 
-    def _name(self, branch: Json, namespace: str) -> str:
-        if isinstance(branch, str):
-            return branch if branch in PRIMITIVES or "." in branch else f"{namespace}.{branch}".strip(".")
-        return _full_name(branch, namespace) if "name" in branch else str(branch["type"])
-
-    def _kind(self, branch: Json, namespace: str) -> str:
-        if isinstance(branch, str):
-            found = self._find(branch, namespace)
-            if found is None:
-                return branch
-            branch = found[0]
-        logical = branch.get("logicalType")
-        return str(logical if logical is not None else branch["type"])
+    def _kind(self, branch: Json) -> str:
+        definition = self._types[branch] if isinstance(branch, TypeName) else branch
+        if isinstance(definition, str):
+            return definition
+        logical = definition.get("logicalType")
+        return str(logical if logical is not None else definition["type"])
 
 
-def _full_name(schema: Json, namespace: str) -> str:
-    name = str(schema["name"])
-    own = schema.get("namespace", namespace)
-    return name if "." in name or not own else f"{own}.{name}"
+def _name(branch: Json) -> str:
+    return str(branch if isinstance(branch, str) else branch["type"])
 
 
 def _below(path: str, name: str) -> str:

@@ -1,9 +1,13 @@
-"""Sample events as records: from JSON lines `{type, value, key, headers, timestamp}` or an Avro container file."""
+"""Sample events as records: from JSON lines `{type, value, key, headers, timestamp}` or an Avro container file.
+
+The directory can have several versions of a type's schema. A line may name the file with `schema`; else the last file
+that fits is used, in the natural order of their names.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from io import BytesIO
 from typing import Any, BinaryIO
@@ -16,7 +20,7 @@ from consumer.translation.samples.avro_primitives import InvalidValueError
 from consumer.translation.samples.json_logical_types import LOGICAL
 from consumer.translation.samples.json_to_avro import InvalidEvent, JsonToAvro, parse_json
 
-_KEYS = ("type", "value", "key", "headers", "timestamp")
+_KEYS = ("type", "value", "key", "headers", "timestamp", "schema")
 _CREATE_TIME = 1
 _MAGIC_BYTE = b"\0"
 
@@ -36,6 +40,8 @@ class SampleRecord:
     key_bytes: bytes | None = None
     timestamp_ms: int = 0
     header_list: list[tuple[str, bytes | None]] = field(default_factory=list)
+    schema_file: str | None = None
+    """The file of the schema directory that the value was encoded with; `None` if there is no value or no file."""
 
     def topic(self) -> str:
         """Return the topic given for it."""
@@ -69,11 +75,11 @@ class SampleRecord:
 class SampleSchemas:
     """Gives ids to the schemas of sample events, as a registry would, and passes them to a translator."""
 
-    def __init__(self, by_name: Mapping[str, Schema], learn: Learn) -> None:
+    def __init__(self, by_name: Mapping[str, Sequence[Schema]], learn: Learn) -> None:
         """Keep the schemas by full name of their events."""
         self._by_name = by_name
         self._learn = learn
-        self._encoders: dict[str, tuple[int, JsonToAvro]] = {}
+        self._encoders: dict[tuple[str, str], tuple[int, JsonToAvro]] = {}
         self._last_id = 0
 
     def register(self, text: str, references: Mapping[str, str]) -> int:
@@ -82,16 +88,37 @@ class SampleSchemas:
         self._learn(self._last_id, text, references)
         return self._last_id
 
-    def encode(self, name: str, value: Any) -> bytes | InvalidEvent:  # noqa: ANN401 - a JSON value
-        """Return an event's value in the bytes a producer would have written."""
-        if name not in self._encoders:
-            schema = self._by_name.get(name)
-            if schema is None:
-                hint = did_you_mean(name, self._by_name)
-                return InvalidEvent("type", f"has no schema in `schemas.directory`; {hint}".rstrip("; "))
+    def encode(self, name: str, file: str | None, value: Any) -> tuple[bytes, str] | InvalidEvent:  # noqa: ANN401 - a JSON value
+        """Return an event's value in the bytes a producer would have written, and the schema's file.
+
+        Args:
+            name: full name of the event type.
+            file: the end of the path of the schema's file; `None` = the last file that fits.
+            value: the value.
+        """
+        schemas = self._by_name.get(name)
+        if schemas is None:
+            hint = did_you_mean(name, self._by_name)
+            return InvalidEvent("type", f"has no schema in `schemas.directory`; {hint}".rstrip("; "))
+        if file is not None:
+            files = [schema.file for schema in schemas]
+            schemas = [schema for schema in schemas if f"/{schema.file}".endswith(f"/{file}")]
+            if not schemas:
+                return InvalidEvent("schema", f"is none of the files with this type: {', '.join(files)}")
+        failures: list[InvalidEvent] = []
+        for schema in reversed(schemas):
+            encoded = self._encode(schema, value)
+            if not isinstance(encoded, InvalidEvent):
+                return encoded, schema.file
+            failures.append(encoded)
+        return failures[0]
+
+    def _encode(self, schema: Schema, value: Any) -> bytes | InvalidEvent:  # noqa: ANN401 - a JSON value
+        key = schema.name, schema.file
+        if key not in self._encoders:
             schema_id = self.register(schema.text, schema.references)
-            self._encoders[name] = schema_id, JsonToAvro(schema.text, schema.references)
-        schema_id, encoder = self._encoders[name]
+            self._encoders[key] = schema_id, JsonToAvro(schema.text, schema.references)
+        schema_id, encoder = self._encoders[key]
         written = encoder.write(value)
         if isinstance(written, InvalidEvent):
             return InvalidEvent(f"value.{written.path}".rstrip("."), written.message)
@@ -118,25 +145,30 @@ def _record(
         column = f" (column {error.colno})" if hasattr(error, "colno") else ""
         return InvalidEvent("", f"is not a line of JSON{column}")
     if not isinstance(event, dict):
-        return InvalidEvent("", "must be an object: {type, value, key, headers, timestamp}")
-    for name in event:
-        if name not in _KEYS:
-            return InvalidEvent(name, f"is not a key of an event; {did_you_mean(name, _KEYS)}".rstrip("; "))
-    name, value, key = event.get("type"), event.get("value"), event.get("key")
-    if not isinstance(name, str):
-        return InvalidEvent("type", "must be the full name of the event type")
-    if key is not None and not isinstance(key, str):
-        return InvalidEvent("key", "must be text or null")
+        return InvalidEvent("", "must be an object: {type, value, key, headers, timestamp, schema}")
+    for each in event:
+        if each not in _KEYS:
+            return InvalidEvent(each, f"is not a key of an event; {did_you_mean(each, _KEYS)}".rstrip("; "))
+    name: Any = event.get("type")
+    value, key, file = map(event.get, ("value", "key", "schema"))
+    for field_name, message, valid in (
+        ("type", "must be the full name of the event type", isinstance(name, str)),
+        ("key", "must be text or null", isinstance(key, str | None)),
+        ("schema", "must be the name of a file in `schemas.directory`", isinstance(file, str | None)),
+    ):
+        if not valid:
+            return InvalidEvent(field_name, message)
     headers = _headers(event.get("headers"))
     timestamp_ms = _timestamp(event.get("timestamp"), now_ms)
     if isinstance(headers, InvalidEvent):
         return headers
     if isinstance(timestamp_ms, InvalidEvent):
         return timestamp_ms
-    encoded = schemas.encode(name, value) if value is not None else None
+    encoded = schemas.encode(name, file, value) if value is not None else (None, None)
     if isinstance(encoded, InvalidEvent):
         return encoded
-    return SampleRecord(where, position, encoded, _bytes(key), timestamp_ms, headers)
+    content, schema_file = encoded
+    return SampleRecord(where, position, content, _bytes(key), timestamp_ms, headers, schema_file)
 
 
 def _headers(given: Any) -> list[tuple[str, bytes | None]] | InvalidEvent:  # noqa: ANN401 - a JSON value

@@ -121,6 +121,14 @@ def test_references_come_before_the_schemas_that_refer_to_them(server: _Server) 
     assert list(found.references) == ["Address", "Customer"]
 
 
+def test_references_of_a_schema_that_is_not_used_are_not_fetched(server: _Server) -> None:
+    """A reference that was deleted for good must not keep the records of an unmapped type waiting."""
+    url = f"http://127.0.0.1:{server.server_port}"
+    unused = RegistryClient({"url": url}, 5.0, lambda text: text != ORDER)
+    assert asyncio.run(unused.fetch(2)) == SchemaFound(ORDER)
+    assert [path for path, _ in server.requests] == ["/schemas/ids/2"]
+
+
 def test_cache_is_cleared_after_many_schemas_and_not_after_few(
     server: _Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
