@@ -40,7 +40,7 @@ def check_kafka(settings: Settings, tree: Table, context: ConfigReadContext) -> 
 def _property_error(
     text: str, properties: Mapping[str, str], node: Node | None, path: str, context: ConfigReadContext
 ) -> None:
-    """Add a client library's error at the property that it names. Mask each value that may be secret."""
+    """Report a client library's error at the property named in its text. Mask each value that may be secret."""
     named = [each for each in properties if re.search(rf"(?<![\w.]){re.escape(each)}(?![\w.])", text)]
     name = min(named, key=text.index, default=None)
     for each, value in properties.items():

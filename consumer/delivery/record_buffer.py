@@ -258,7 +258,7 @@ def record_in_ledger(chunks: Sequence[Chunk], translation: Translation, accounts
 
 
 def _owed(translation: Translation, weights: list[int], accounts: Mapping[str, int]) -> list[list[int]]:
-    """Return how many deliveries each record owes to each account, and add their bytes to its weight.
+    """Return how many deliveries each record owes to each destination, and add their bytes to its weight.
 
     A delivery counts for more than its body. Otherwise an `each` of many small elements would exceed any limit
     unnoticed.

@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 _CANDIDATE_WAIT_FACTOR = 3.0
 """A poison candidate waits at least this many times as long as its request took and its response asked to wait.
 
-If it were tried whenever its back-off is over, its lane would stand still for half of an hour. With a stated wait,
-every lane of the destination would."""
+If it were tried whenever its back-off is over, it would occupy its lane half of the time until it is given up. With a
+requested wait, it would occupy every lane of the destination."""
 
 
 class OutcomeHandler:

@@ -47,7 +47,7 @@ _EPOCHS = itertools.count(1)
 _RETRY_S = 0.5
 
 _QUICK_TIMEOUT_S = 2.0
-"""How long one request for one partition may keep all the others from being polled."""
+"""How long a Kafka request for one partition may delay the polling of all others."""
 
 _REFRESH_TOPICS_S = 300.0
 """A member may get none of the added partitions. With the new protocol no callback reports them then."""

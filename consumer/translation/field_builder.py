@@ -15,7 +15,7 @@ from consumer.translation.unmappable import UnmappableError
 
 
 def compile_field(source: FieldSource) -> Evaluator:
-    """Return the function of one field. Its result is null if there is nothing to send; nothing within it is null.
+    """Return the function of one field. Its result is null if there is nothing to send.
 
     Null and absent are the same. Nulls are left out at every depth, also from lists, and so is an object without
     fields, unless its target requires it. Only a constant null stays.

@@ -182,9 +182,10 @@ _YOTPO: list[tuple[str, Defect, dict[str, Any], str, str]] = [
         "before the end of the requested wait",
     ),
 ]
+_OWN = {"copilot": _COPILOT, "customerio": _CUSTOMERIO, "yotpo": _YOTPO}
 _ALL = [
     pytest.param(kind, defect, options, case, expected, id=f"{kind}: {title}")
-    for kind, own in (("copilot", _COPILOT), ("customerio", _CUSTOMERIO), ("yotpo", _YOTPO))
+    for kind, own in _OWN.items()
     for title, defect, options, case, expected in (
         *((t, defect, {}, case, expected) for t, defect, case, expected in _GENERAL),
         *own,
@@ -206,3 +207,7 @@ def test_client_with_one_defect_is_caught(
 def test_unchanged_client_passes_the_same_suite(kind: str) -> None:
     server, cases = CONTRACTS[kind]
     assert suite.complaints(cases[0], server, mutations.client(real, _nothing)) == []
+
+
+def test_every_kind_has_defects() -> None:
+    assert _OWN.keys() == CONTRACTS.keys()

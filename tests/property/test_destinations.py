@@ -11,6 +11,7 @@ from consumer.destinations import Destination
 from consumer.destinations.copilot import Copilot, CopilotOptions
 from consumer.destinations.customerio.destination import Customerio, CustomerioOptions
 from consumer.destinations.customerio.semantic_events import ACTING
+from consumer.destinations.kinds import KINDS
 from consumer.destinations.redaction import _VOCABULARY, MAX_DETAIL, scrubbed
 from consumer.destinations.status_verdicts import LONGEST_WAIT_S
 from consumer.destinations.yotpo import Yotpo, YotpoOptions
@@ -147,3 +148,7 @@ def test_redaction_keeps_only_vocabulary_words(words: list[str]) -> None:
     text = scrubbed(" ".join(words))
     assert len(text) < MAX_DETAIL  # else the last word may be cut
     assert set(text.split()) <= _VOCABULARY | {"…"}
+
+
+def test_every_kind_has_an_envelope_here() -> None:
+    assert {destination.kind for destination, _ in ENVELOPES} == KINDS.keys()

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from consumer.destinations import Encoded
 from consumer.destinations.encoding import MAX_DIGITS, exact
 from consumer.destinations.id_formats import ulid_text, uuid_text
+from consumer.destinations.kinds import KINDS
 from consumer.model import BatchEnvelope, DeadLetterCause, Fault
 from consumer.model.values import Fields, Instant, Value
 from tests.examples import examples
@@ -134,3 +135,7 @@ def test_exact_text_equals_the_decimal(number: Decimal) -> None:
     else:
         assert Decimal(text) == number
         assert "E" not in text
+
+
+def test_every_kind_has_entries_here() -> None:
+    assert {destination.kind for destination, _, _ in ENTRIES} == KINDS.keys()

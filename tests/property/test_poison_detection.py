@@ -54,6 +54,8 @@ class LaneHarness:
         self.slots = itertools.count()
         self.arrived: list[Delivery] = []
         self.dead_lettered: list[Delivery] = []
+        self.dead_letter_cause = DeadLetterCause.NEVER_ACCEPTED
+        self.partial_failures: list[tuple[int, int]] = []
         self.details: list[str] = []
         self.rate_limiter = RateLimiter(None)
         self.isolations = self.requests = 0
@@ -64,7 +66,9 @@ class LaneHarness:
             rate_limiter=self.rate_limiter,
             poison_detector=self.poison_detector,
             circuit_breakers=CircuitBreakers[Endpoint](30.0),
-            flood_guard=SimpleNamespace(record_refusal=lambda *_: False, record_delivered=lambda *_: None),
+            flood_guard=SimpleNamespace(
+                record_refusal=lambda *_: False, record_delivered=lambda *_: None, watch=lambda _: None
+            ),
             time_window=SimpleNamespace(expired=lambda _: None),
             sink=self,
             observer=self,
@@ -108,7 +112,7 @@ class LaneHarness:
         self.circuit_breakers.close(COLLECT, time.monotonic(), success=True)
 
     def refused(self, each: Delivery, fault: Fault, acknowledged: Callable[[], None]) -> None:
-        assert fault.cause is DeadLetterCause.NEVER_ACCEPTED
+        assert fault.cause is self.dead_letter_cause
         self.dead_lettered.append(each)
         self.details.append(fault.detail)
         acknowledged()
@@ -118,6 +122,9 @@ class LaneHarness:
 
     def batch_split(self, *_: object) -> None:
         pass
+
+    def partial_failure(self, _: str, events: int, refused: int) -> None:
+        self.partial_failures.append((events, refused))
 
     def retry_scheduled(self, *_: object) -> None:
         pass

@@ -1,12 +1,26 @@
 """The outcome of a failed batch: whether it is the problem itself, and where it waits."""
 
 import time
+from collections.abc import Sequence
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from consumer.delivery.delivery import Delivery
 from consumer.delivery.guards.poison_detector import PoisonDetectionOptions
-from consumer.model import Blocked, Deferred, Fault, TransientCause, Verdict
+from consumer.model import (
+    BatchRefused,
+    Blocked,
+    DeadLetterCause,
+    Deferred,
+    Delivered,
+    Fault,
+    PartiallyRefused,
+    Refused,
+    TransientCause,
+    Verdict,
+)
 from tests.property.test_batch import delivery
 from tests.property.test_poison_detection import FAR_FUTURE_S, LONG_AGO_S, LaneHarness
 
@@ -15,6 +29,8 @@ DENIED = Blocked(Fault(TransientCause.UNAUTHORIZED, "", 403))
 BUSY = Deferred(Fault(TransientCause.THROTTLED, "", 429), 0.5, whole_destination=True)
 DOWN_FOR = Deferred(Fault(TransientCause.SERVER_ERROR, "", 503), 20.0, whole_destination=True)
 TWICE = PoisonDetectionOptions(failures=2)
+REFUSED = Refused(Fault(DeadLetterCause.REFUSED, "bad", 422))
+BATCH_REFUSED = BatchRefused(Fault(TransientCause.BATCH_REFUSED, "bad", 422))
 JUST_NOW = float("inf")
 """The start of a request since which no other succeeded."""
 
@@ -49,6 +65,81 @@ class Case:
     def due_in(self) -> float:
         """Return the seconds until the isolated batch is due; infinite if there is none."""
         return self.outcomes.isolated.next_due_s - time.monotonic()
+
+
+def test_delivered_batch_is_settled_whole() -> None:
+    case = Case(count=3)
+    assert not case.end(Delivered())
+    assert case.lane.arrived == case.owed
+    assert not case.lane.dead_lettered
+    assert (len(case.queue), case.outcomes.open_bytes) == (0, 0)
+
+
+def test_partially_refused_batch_settles_the_rest_and_dead_letters_the_named() -> None:
+    case = Case(count=4)
+    case.lane.dead_letter_cause = DeadLetterCause.REFUSED
+    fault = Fault(DeadLetterCause.REFUSED, "not valid", 200)
+    assert not case.end(PartiallyRefused({1: fault, 3: fault}))
+    assert case.lane.arrived == [case.owed[0], case.owed[2]]
+    assert case.lane.dead_lettered == [case.owed[1], case.owed[3]]
+    assert case.lane.partial_failures == [(4, 2)]
+    assert (len(case.queue), case.outcomes.open_bytes) == (0, 0)
+
+
+@pytest.mark.parametrize("verdict", [REFUSED, BATCH_REFUSED], ids=["refused", "batch_refused"])
+def test_refused_batch_is_split_and_nothing_of_it_ends(verdict: Verdict) -> None:
+    case = Case(count=4)
+    assert not case.end(verdict)
+    first, second = case.owed[:2], case.owed[2:]
+    assert {each.fragment for each in first}.isdisjoint(each.fragment for each in second)
+    assert len({each.fragment for each in first}) == len({each.fragment for each in second}) == 1
+    assert [case.queue.take_batch(None, case.outcomes.dead_letter) for _ in range(2)] == [first, second]
+    assert (case.lane.arrived, case.lane.dead_lettered) == ([], [])
+    assert case.outcomes.open_bytes == 8
+
+
+@pytest.mark.parametrize("verdict", [REFUSED, BATCH_REFUSED], ids=["refused", "batch_refused"])
+def test_refused_single_delivery_is_dead_lettered(verdict: Verdict) -> None:
+    case = Case(count=1)
+    case.lane.dead_letter_cause = DeadLetterCause.REFUSED
+    assert not case.end(verdict)
+    assert case.lane.dead_lettered == case.owed
+    assert case.lane.details == ["bad"]
+    assert (case.lane.arrived, len(case.queue), case.outcomes.open_bytes) == ([], 0, 0)
+
+
+def test_success_resets_the_lanes_back_off() -> None:
+    case = Case("ff")
+    case.outcomes.not_before = 0.0
+    case.end(Delivered())
+    case.lane.owe(2, 2)
+    began = time.monotonic()
+    case.owed = [case.queue.first()]
+    case.end(DOWN)
+    assert case.outcomes.not_before <= began + 0.5 + 1.0, "as after a first failure, not after a third"
+
+
+@settings(deadline=None)
+@given(st.integers(1, 24), st.integers(1, 6), st.data())
+def test_splitting_dead_letters_exactly_the_refused_deliveries(count: int, keys: int, data: st.DataObject) -> None:
+    """The others arrive once each, and in order per key."""
+    lane = LaneHarness(TWICE, count)
+    lane.dead_letter_cause = DeadLetterCause.REFUSED
+    owed = lane.owe(count, keys)
+    bad = data.draw(st.sets(st.integers(0, count - 1)))
+
+    def respond(batch: Sequence[Delivery]) -> Verdict:
+        if bad.isdisjoint(each.slot for each in batch):
+            return Delivered()
+        return BATCH_REFUSED if len(batch) > 1 else REFUSED
+
+    while lane.queue:
+        assert lane.send_next(respond)
+    assert sorted(each.slot for each in lane.dead_lettered) == sorted(bad)
+    assert sorted(each.slot for each in lane.arrived) == sorted({each.slot for each in owed} - bad)
+    for key in range(keys):
+        slots = [each.slot for each in lane.arrived if each.key == key]
+        assert slots == sorted(slots)
 
 
 def test_batch_with_few_failures_is_first_again_and_may_grow() -> None:

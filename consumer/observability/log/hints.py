@@ -27,7 +27,7 @@ KAFKA: Final[Mapping[str, str]] = {
 
 STOPPED: Final = (
     "Find out why this offset is gone from the log, then accept the gap with a directive "
-    "(or set the group's offset while it is stopped)."
+    "(or set the group's offset while the service is stopped)."
 )
 
 FENCED: Final = (
