@@ -24,7 +24,7 @@ from dataclasses import replace
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from consumer.kafka import timeouts
-from consumer.kafka.client_health import PollError
+from consumer.kafka.client_health import MISSING_TOPIC_ERRORS, PollError
 from consumer.kafka.committer import OffsetCommitter
 from consumer.kafka.fence import Fence
 from consumer.kafka.loop_bridge import Assignment, CommittableOffsets, LoopBridge, PipelineHandler
@@ -216,8 +216,13 @@ class GroupMembership:
             )
 
     def _resolve_starts(self, consumer: Consumer, partitions: Iterable[Partition]) -> StartOffsets:
-        """Look up start offsets; retry for a while, because nothing can be fetched without them."""
+        """Look up start offsets; retry for a while, because nothing can be fetched without them.
+
+        A topic may be deleted while its partitions are being assigned. They get offset 0, unconfirmed: the commit of it
+        is refused, so nothing is fetched until the next rebalance takes them away, or until the topic exists again.
+        """
         requested = list(partitions)
+        missing_topic = False
         deadline_s = time.monotonic() + self._max_poll_interval_s / 3
         topics_client: Consumer | None = None
         with ExitStack() as stack:
@@ -226,9 +231,14 @@ class GroupMembership:
                     # Created inside the retry loop: a file that it reads may be missing for a moment.
                     topics_client = topics_client or stack.enter_context(closing(self._topics_client()))
                     self.topics.refresh(topics_client, self.request_timeout_s)
-                    return self._resolver.resolve(consumer, requested, self.topics.partitions)
+                    existing = self.topics.partitions
+                    # Only if a request has failed for it, and it is not listed either.
+                    gone = [one for one in requested if missing_topic and one.index >= existing.get(one.topic, 0)]
+                    found = self._resolver.resolve(consumer, [one for one in requested if one not in gone], existing)
+                    return replace(found, offsets={**found.offsets, **dict.fromkeys(gone, 0)})
                 except KafkaException as error:
                     reason = error.args[0]
+                    missing_topic = reason.code() in MISSING_TOPIC_ERRORS
                     if reason.fatal() or time.monotonic() > deadline_s:
                         raise PollError(
                             f"group {self._options.group}: could not look up start offsets for {len(requested)} "

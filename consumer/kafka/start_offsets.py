@@ -136,7 +136,7 @@ class StartOffsetResolver:
 
         Args:
             consumer: the client for the requests.
-            partitions: the partitions.
+            partitions: the partitions. Without any, only the group's start is looked up.
             topics: the subscribed topics with their partition counts.
 
         Raises:
@@ -144,7 +144,7 @@ class StartOffsetResolver:
         """
         requested = list(partitions)
         commits = self._committed(consumer, requested)
-        if all(partition in commits for partition in requested):
+        if requested and all(partition in commits for partition in requested):
             found = commits  # the usual restart: one request
         else:
             every = [Partition(topic, index) for topic, count in topics.items() for index in range(count)]

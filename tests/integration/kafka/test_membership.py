@@ -9,13 +9,14 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-from confluent_kafka import Consumer, KafkaError, KafkaException
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from consumer.kafka.committer import OffsetCommitter
 from consumer.kafka.fence import Fence
 from consumer.kafka.loop_bridge import LoopBridge
 from consumer.kafka.properties import PollOptions
 from consumer.kafka.rebalance import GroupMembership
+from consumer.kafka.start_offsets import GroupStart, encode_metadata
 from consumer.model import Partition
 from consumer.model.observer import Observer
 from tests.integration.kafka.recording_handler import RecordingHandler, member, options, produce
@@ -171,5 +172,53 @@ def test_last_topic_of_a_pattern_stays_subscribed_after_its_end() -> None:
         for now_s in (32.0, 63.0, 94.0):
             member.refresh(client, now_s)
         assert (group.listings, group.subscriptions) == (4, [["orders"]])
+
+    asyncio.run(run())
+
+
+class DeletingCluster:
+    """A consumer, and a client for topics, of a cluster from which the topic `gone` was deleted a moment ago."""
+
+    def __init__(self, commits: dict[Partition, GroupStart]) -> None:
+        self.commits = commits
+
+    def list_topics(self, *, timeout: float) -> Any:  # noqa: ANN401, ARG002 - the library's own signature
+        return SimpleNamespace(topics={"orders": SimpleNamespace(partitions={0: None}, error=None)})
+
+    def close(self) -> None:
+        pass
+
+    def committed(self, partitions: list[TopicPartition], _: float) -> list[TopicPartition]:
+        assert partitions, "librdkafka treats an empty request as an error"
+        found = [(one, self.commits.get(Partition(one.topic, one.partition))) for one in partitions]
+        return [
+            TopicPartition(
+                one.topic, one.partition, -1001 if start is None else 7, "" if start is None else encode_metadata(start)
+            )
+            for one, start in found
+        ]
+
+    def offsets_for_times(self, partitions: list[TopicPartition], _: float) -> list[TopicPartition]:
+        if any(one.topic == "gone" for one in partitions):
+            raise KafkaException(KafkaError(KafkaError.UNKNOWN_TOPIC_OR_PART))
+        return [TopicPartition(one.topic, one.partition, 3) for one in partitions]
+
+
+@pytest.mark.parametrize("rest", [{Partition("orders", 0)}, set()])
+@pytest.mark.parametrize("commits", [{}, {Partition("orders", 0): GroupStart(5)}])
+def test_topic_deleted_during_its_assignment_does_not_delay_the_others(
+    rest: set[Partition], commits: dict[Partition, GroupStart], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def run() -> None:
+        member, _, _ = membership_of_one("^")
+        client = cast("Consumer", DeletingCluster(commits))
+        monkeypatch.setattr(member, "_topics_client", lambda: client)
+        gone = Partition("gone", 0)
+        found = member._resolve_starts(client, {gone, *rest})
+        assert found.offsets == {gone: 0, **dict.fromkeys(rest, 7 if commits else 3)}
+        assert found.confirmed == (dict.fromkeys(rest, 7) if commits else {}), (
+            "nothing is fetched of a topic that is gone"
+        )
+        assert found.group_start == (GroupStart(5) if commits else GroupStart("earliest"))
 
     asyncio.run(run())
