@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,6 +22,7 @@ from consumer.check.resource_budget import BASE_BYTES, LARGEST_RECORD_BYTES, Nee
 from consumer.cli.exit_codes import INVALID, SUCCESS, add_config
 from consumer.cli.output import Ink, print_findings, summary
 from consumer.config import loader
+from consumer.config.process_environment import environment_findings
 from consumer.config.run_config import load_run_config
 from consumer.config.scalar_parsers import InvalidValue, size
 from consumer.directives import parser as directives_parser
@@ -73,7 +75,7 @@ def run(args: argparse.Namespace) -> int:
         print(json.dumps(_SCHEMAS[args.schema](), indent=2))
         return SUCCESS
     loaded = load_run_config(Path(args.config), pipeline=args.pipeline, offline=args.offline)
-    findings = list(loaded.findings)
+    findings = [*environment_findings(os.environ), *loaded.findings]
     needs = None
     if loaded.config is not None:
         findings += journeys_findings(loaded.config.mapping, loaded.config.settings)

@@ -4,17 +4,20 @@ The service is the one that `run` starts. The fakes are strict local servers of 
 record is bad on purpose.
 
 At the end the accounting is compared, id by id, with what the servers received and what is in the dead-letter topic.
-Exit code: 0 if they agree, else 1.
+Exit code: 0 if they agree, else 1; 2 if the environment names a proxy or a certificate file that cannot be used.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from typing import TYPE_CHECKING
 
-from consumer.cli.exit_codes import FAILURE, SUCCESS
+from consumer.cli.exit_codes import FAILURE, INVALID, SUCCESS
+from consumer.cli.output import print_findings
 from consumer.config import scalar_parsers
+from consumer.config.process_environment import environment_findings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,6 +65,10 @@ def run(args: argparse.Namespace) -> int:
     """Run the demo; return 0 if the accounting agrees, else 1."""
     from rich.console import Console  # noqa: PLC0415 - `--help` is quick without them
 
+    wrong = environment_findings(os.environ)
+    if wrong:
+        print_findings(wrong, sys.stderr)
+        return INVALID
     from consumer.demo.environment import DemoError, Options  # noqa: PLC0415
     from consumer.demo.event_producer import ProductionRate  # noqa: PLC0415
     from consumer.demo.fault_schedule import FaultOptions  # noqa: PLC0415

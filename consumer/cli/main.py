@@ -15,6 +15,7 @@ from typing import NoReturn
 
 from consumer import __version__
 from consumer.cli.exit_codes import FAILURE, INVALID, SUCCESS
+from consumer.cli.output import print_every_character
 from consumer.model.findings import nearest
 
 COMMANDS = {
@@ -59,6 +60,7 @@ class Parser(argparse.ArgumentParser):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code. No mistake of the user ends in a traceback."""
+    print_every_character()
     try:
         code = _run(list(sys.argv[1:] if argv is None else argv))
         sys.stdout.flush()

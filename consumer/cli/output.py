@@ -2,13 +2,38 @@
 
 from __future__ import annotations
 
+import codecs
+import io
 import os
+import sys
 from collections.abc import Iterable, Sequence
 from typing import IO
 
 from consumer.model.findings import Finding, errors
 
 _RED, _YELLOW, _DIM, _BOLD, _PLAIN = "\x1b[31m", "\x1b[33m", "\x1b[2m", "\x1b[1m", "\x1b[0m"
+
+
+_ESCAPED = "cdp-consumer.json-escape"
+
+
+def print_every_character() -> None:
+    r"""Print characters that an output's encoding does not have as `\uXXXX`, which is also their form in JSON.
+
+    Otherwise a name with an accent ends a command if the environment asks for ASCII (`PYTHONIOENCODING`), and so does
+    the half of a surrogate pair in any encoding. The log would lose the line.
+    """
+    codecs.register_error(_ESCAPED, _escape)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors=_ESCAPED)
+
+
+def _escape(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    units = error.object[error.start : error.end].encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[at : at + 2].hex()}" for at in range(0, len(units), 2)), error.end
 
 
 class Ink:

@@ -20,10 +20,11 @@ from consumer.app import PipelineRunner
 from consumer.app import run as run_app
 from consumer.cli.exit_codes import FAILURE, INVALID, SUCCESS, add_config
 from consumer.cli.process_tuning import collect_rarely, share_one_arena
+from consumer.config.process_environment import environment_findings
 from consumer.config.run_config import directive_targets, load_run_config
 from consumer.directives.watcher import DirectivesWatcher
 from consumer.kafka.properties import librdkafka_version
-from consumer.model.findings import errors
+from consumer.model.findings import Finding, errors
 from consumer.observability.directives_observer import DirectivesObserver
 from consumer.observability.fan_out_observer import FanOutObserver
 from consumer.observability.http.server import StatusServer
@@ -34,7 +35,7 @@ from consumer.observability.status_sources import StatusSources
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from consumer.config.run_config import RunConfig
     from consumer.destinations import Destination
@@ -58,10 +59,9 @@ def run(args: argparse.Namespace) -> int:
     """Run the service until SIGTERM or SIGINT; return 0 if every pipeline ended in order."""
     share_one_arena(os.environ)
     loaded = load_run_config(Path(args.config), pipeline=args.pipeline)
-    if loaded.config is None:
-        print("cdp-consumer cannot start:", file=sys.stderr)
-        for finding in errors(loaded.findings):
-            print(f"  {finding.text()}", file=sys.stderr)
+    findings = errors([*environment_findings(os.environ), *loaded.findings])
+    if loaded.config is None or findings:
+        _report(findings, args.log, INVALID)
         return INVALID
     log_stream = sys.stdout
     metrics = Metrics(build={"version": __version__, "librdkafka": librdkafka_version()})
@@ -72,12 +72,31 @@ def run(args: argparse.Namespace) -> int:
     collect_rarely()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         try:
-            return runner.run(_serve(loaded.config, log, metrics))
+            return runner.run(_serve(loaded.config, log, metrics, args.log))
         finally:
             log.close()
 
 
-async def _serve(config: RunConfig, log: Log, metrics: Metrics) -> int:
+def _report(findings: Iterable[Finding], log_format: str, code: int) -> None:
+    """Write the reasons why the service cannot start on standard error, in the format of the log."""
+    if log_format == "text":
+        print("cdp-consumer cannot start:", file=sys.stderr)
+        for finding in findings:
+            print(f"  {finding.text()}", file=sys.stderr)
+        return
+    log = Log(sys.stderr, "error")
+    for finding in findings:
+        log.write(
+            "error",
+            "configuration error" if code == INVALID else "start failed",
+            at=finding.where() or None,
+            about=finding.path or None,
+            message=finding.message,
+            hint=finding.hint or None,
+        )
+
+
+async def _serve(config: RunConfig, log: Log, metrics: Metrics, log_format: str) -> int:
     settings = config.settings
     directives_observer = DirectivesObserver(log)
     directives_watcher = _directives_watcher(config, log, directives_observer)
@@ -106,9 +125,8 @@ async def _serve(config: RunConfig, log: Log, metrics: Metrics) -> int:
         port = server.start()
     except OSError as error:
         address = f"{settings.http.host}:{settings.http.port}"
-        print(
-            f"cdp-consumer cannot start:\n  http.address: cannot listen on {address}: {error.strerror}", file=sys.stderr
-        )
+        message = f"cannot listen on {address}: {error.strerror}"
+        _report([Finding("error", "", None, None, "http.address", message)], log_format, FAILURE)
         return FAILURE
     log.write(
         "info", "starting", version=__version__, port=port, pipelines=", ".join(p.name for p in settings.pipelines)

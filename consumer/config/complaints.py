@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from consumer.config.env_substitution import Expanded, expand
+from consumer.config.variable_text import flaw_in
 from consumer.yaml_document import ReadContext, Scalar
 
 _MAX_SHOWN = 40  # characters of a value that a finding repeats
@@ -34,8 +35,14 @@ class ConfigReadContext(ReadContext):
         yield
         self.used = before
 
-    def expand(self, node: Scalar, path: str) -> Expanded | None:
-        """Return the scalar's text with its variables replaced; `None` if that fails. Errors are added."""
+    def expand(self, node: Scalar, path: str, *, several_lines: bool = False) -> Expanded | None:
+        """Return the scalar's text with its variables replaced; `None` if that fails. Errors are added.
+
+        Args:
+            node: the scalar.
+            path: its path in the file.
+            several_lines: whether the value of a variable may have several lines.
+        """
         if not self.variables:
             return Expanded(node.text)
         expanded = expand(node.text, self.environ)
@@ -49,7 +56,12 @@ class ConfigReadContext(ReadContext):
                 be, it = ("is", "it") if len(expanded.unset) == 1 else ("are", "them")
                 self.error(node, path, f"{names} {be} not set in the environment", f"set {it}, or give a default")
             return None
-        return expanded
+        flaws = [(name, flaw_in(value, several_lines=several_lines)) for name, value in expanded.values]
+        wrong = [(name, flaw) for name, flaw in flaws if flaw is not None]
+        if self.used:
+            for name, flaw in wrong:
+                self.error(node, path, f"{name} {flaw.message}", flaw.hint)
+        return None if wrong else expanded
 
 
 def shown(node: Scalar) -> str:

@@ -6,6 +6,8 @@ import re
 from collections.abc import Mapping, Sequence
 
 from consumer.config.complaints import ConfigReadContext
+from consumer.config.env_substitution import expand
+from consumer.config.process_environment import environment_findings
 from consumer.config.secrets import MASK, is_secret_name
 from consumer.config.settings import DestinationSettings, Settings
 from consumer.kafka.properties import complaints, is_new_protocol, max_poll_interval_s, session_timeout_s
@@ -14,6 +16,7 @@ from consumer.kafka.timeouts import revoke_seconds, shutdown_seconds
 from consumer.yaml_document import Node, Scalar, Table, below
 
 _WORTH_HIDING = 3  # characters; a shorter value would be masked within ordinary words
+_HINTS = dict.fromkeys(("bootstrap.servers", "metadata.broker.list"), "write `host:port`, or `host:port,host:port`")
 _UNKNOWN_PROPERTY = "No such configuration property"
 
 
@@ -32,9 +35,23 @@ def check_kafka(settings: Settings, tree: Table, context: ConfigReadContext) -> 
         if not _is_given(registry, "url"):
             context.error(registry, "schemas.registry", "`url` is missing", "write `url: ${SCHEMA_REGISTRY_URL}`")
     if settings.registry is not None and "url" in settings.registry:
-        place = _inside(tree, "schemas", "registry")
-        for text in registry_complaints(settings.registry):
-            _property_error(text, settings.registry, place, "schemas.registry", context)
+        _check_registry(settings.registry, _inside(tree, "schemas", "registry"), context)
+
+
+def _check_registry(properties: Mapping[str, str], node: Node | None, context: ConfigReadContext) -> None:
+    if "proxy" in properties:
+        from consumer.delivery.http.client import proxy_complaint  # noqa: PLC0415 - the import takes a tenth of a second
+
+        complaint = proxy_complaint(properties["proxy"])
+        if complaint is not None:
+            message, hint = complaint
+            place = node.get("proxy") if isinstance(node, Table) else node
+            context.error(place, "schemas.registry.proxy", message, hint)
+            return
+    if environment_findings(context.environ):
+        return  # the client reads these variables as well: it would fail, and not because of its properties
+    for text in registry_complaints(properties):
+        _property_error(text, properties, node, "schemas.registry", context)
 
 
 def _property_error(
@@ -51,9 +68,17 @@ def _property_error(
     if isinstance(node, Table) and name is not None:
         unknown = text.startswith(_UNKNOWN_PROPERTY)
         place = node.key(name) if unknown else node.get(name)
-        hint = "check the spelling: the names are in librdkafka's CONFIGURATION.md" if unknown else ""
+        hint = "check the spelling: the names are in librdkafka's CONFIGURATION.md" if unknown else _HINTS.get(name, "")
     message = text.removeprefix(f"{name}: ")
+    if name is not None and not _is_literal(node, name):
+        message = f"{_source(node, name)}{message}"
     context.error(place, below(path, name) if name is not None else path, message, hint)
+
+
+def _source(node: Node | None, name: str) -> str:
+    """Return the names of the variables in a property's value, for the front of a message about it."""
+    written = node.get(name) if isinstance(node, Table) else None
+    return f"{', '.join(expand(written.text, {}).names)}: " if isinstance(written, Scalar) else ""
 
 
 def _is_literal(node: Node | None, name: str) -> bool:

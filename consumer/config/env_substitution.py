@@ -6,6 +6,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from consumer.config.variable_text import trimmed
+
 _REFERENCE = re.compile(r"\$\$\{|\$\{(?:([A-Za-z_][A-Za-z0-9_]*)(:-([^}]*))?\})?")
 
 
@@ -17,6 +19,8 @@ class Expanded:
     """The result. A variable that is not set stays as it was written."""
     names: tuple[str, ...] = ()
     """The variables in it."""
+    values: tuple[tuple[str, str], ...] = ()
+    """The variables whose values were used, with these values."""
     unset: tuple[str, ...] = ()
     """Those variables that are not set and have no default."""
     malformed: bool = False
@@ -26,8 +30,12 @@ class Expanded:
 
 
 def expand(text: str, environ: Mapping[str, str]) -> Expanded:
-    """Replace every reference. As in a shell, the default also replaces an empty value. `$${` is a literal `${`."""
+    """Replace every reference by the variable's value, without the white space around it.
+
+    As in a shell, the default also replaces an empty value. `$${` is a literal `${`.
+    """
     names: list[str] = []
+    values: list[tuple[str, str]] = []
     unset: list[str] = []
     malformed = False
     from_file = bool(_REFERENCE.sub("", text))
@@ -42,14 +50,15 @@ def expand(text: str, environ: Mapping[str, str]) -> Expanded:
             malformed = True
             return whole
         names.append(name)
-        value = environ.get(name)
+        value = trimmed(environ[name]) if name in environ else None
         if match.group(2) is not None and not value:
             from_file = from_file or bool(default)
             return str(default)
         if value is None:
             unset.append(name)
             return whole
+        values.append((name, value))
         return value
 
     result = _REFERENCE.sub(replace, text)
-    return Expanded(result, tuple(names), tuple(unset), malformed, from_file)
+    return Expanded(result, tuple(names), tuple(values), tuple(unset), malformed, from_file)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
@@ -9,6 +11,7 @@ from consumer.config import scalar_parsers
 from consumer.config.complaints import ConfigReadContext
 from consumer.config.schema_nodes import NOTHING, JsonSchema, OptionType, ScalarOption
 from consumer.config.secrets import Secret, SecretFile, is_secret_name, read_secret
+from consumer.config.variable_text import UNREADABLE, TextFlaw, flaw_in, trimmed
 from consumer.yaml_document import Items, Node, Table, below
 
 _TEXT: JsonSchema = {"type": ["string", "number", "boolean"]}
@@ -91,8 +94,14 @@ class FilePath:
         return {"type": "string"}
 
 
+@dataclass(frozen=True, slots=True)
 class SecretValue:
     """A secret: from the environment, or from a file. A literal one is a warning."""
+
+    several_lines: bool = False
+    """Whether it may have several lines, as a PEM text has."""
+    for_header: bool = False
+    """Whether it becomes the value of an HTTP header unchanged."""
 
     def read(self, node: Node, path: str, context: ConfigReadContext) -> Any:  # noqa: ANN401 — a Secret, or NOTHING
         """Return the secret. No finding ever repeats the value."""
@@ -101,18 +110,24 @@ class SecretValue:
         if isinstance(node, Items):
             context.error(node, path, "must be a text or `{file: path}`, not a list")
             return NOTHING
-        expanded = context.expand(node, path)
+        expanded = context.expand(node, path, several_lines=self.several_lines)
         if expanded is None:
             return NOTHING
-        if not expanded.text.strip():
+        secret = trimmed(expanded.text)
+        if not secret:
             if context.used and not context.offline:
                 source = f"{expanded.names[0]} is empty" if expanded.names else "is empty"
                 context.error(node, path, source, "set it to the secret")
             return NOTHING
+        flaw = flaw_in(secret, several_lines=self.several_lines, for_header=self.for_header)
+        if flaw is not None:
+            if context.used:
+                context.error(node, path, f"{', '.join(expanded.names) or 'the secret'} {flaw.message}", flaw.hint)
+            return NOTHING
         if expanded.literal:
             hint = "take it from the environment (`${NAME}`) or from a file (`{file: path}`)"
             context.warn(node, path, "the secret is written in the configuration file", hint)
-        return Secret(expanded.text)
+        return Secret(secret)
 
     def _file(self, node: Table, path: str, context: ConfigReadContext) -> Any:  # noqa: ANN401 — as above
         named = node.get("file")
@@ -122,10 +137,11 @@ class SecretValue:
         place = FilePath().read(named, below(path, "file"), context)
         if place is NOTHING or not context.used or context.offline:
             return NOTHING
-        found = read_secret(place)
-        if found is None:
-            state = "does not contain one line of text" if place.is_file() else "cannot be read"
-            context.error(named, path, f"the secret's file {state}", f"check {place}")
+        found = read_secret(place, several_lines=self.several_lines, for_header=self.for_header)
+        if isinstance(found, TextFlaw):
+            what = "the secret's file" if found is UNREADABLE else "the secret in the file"
+            hint = f"check {place}" if found is UNREADABLE else f"{found.hint}: {place}"
+            context.error(named, path, f"{what} {found.message}", hint)
             return NOTHING
         return SecretFile(place, found)
 
@@ -142,6 +158,10 @@ _FILE: JsonSchema = {
 }
 
 
+_SEVERAL_LINES = re.compile(r"\.pem$|jaas")
+_IN_HEADERS = frozenset({"bearer.auth.token"})
+
+
 class Property:
     """One property of a client library: passed on as text, unchanged."""
 
@@ -149,7 +169,8 @@ class Property:
         """Return the property's text; a secret one may come from a file."""
         name = path.removeprefix("kafka.").removeprefix("schemas.registry.")
         if isinstance(node, Table) or is_secret_name(name):
-            secret = SecretValue().read(node, path, context)
+            kind = SecretValue(_SEVERAL_LINES.search(name) is not None, name in _IN_HEADERS)
+            secret = kind.read(node, path, context)
             return NOTHING if secret is NOTHING else secret.reveal()
         return text().read(node, path, context)
 
@@ -201,7 +222,7 @@ def _json(node: Node, path: str, context: ConfigReadContext) -> Any:  # noqa: AN
         values = [_json(item, f"{path}[{index}]", context) for index, item in enumerate(node.items)]
         return [value for value in values if value is not NOTHING]
     if isinstance(node.value, str):
-        expanded = context.expand(node, path)
+        expanded = context.expand(node, path, several_lines=True)
         return NOTHING if expanded is None else expanded.text
     if isinstance(node.value, float):
         context.error(node, path, "is not a number in JSON")

@@ -60,7 +60,8 @@ class ScalarOption:
             return NOTHING
         value = self.parse(expanded.text)
         if isinstance(value, InvalidValue):
-            context.error(node, path, f"{shown(node)} {value.message}" if self.quoted else value.message, value.hint)
+            what = f"{shown(node)} " if self.quoted else f"{', '.join(expanded.names)} " if expanded.names else ""
+            context.error(node, path, f"{what}{value.message}", value.hint)
             return NOTHING
         if self.least is not None and value < self.least:
             context.error(node, path, f"must be at least {_number(self.least)}{self.unit}")

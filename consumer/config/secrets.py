@@ -7,14 +7,14 @@ import re
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from consumer.config.stable_file import FileState, StableFile
+from consumer.config.stable_file import FILE_UNCHANGED, FileState, StableFile
+from consumer.config.variable_text import EMPTY, NOT_UTF8, TOO_LONG, UNREADABLE, TextFlaw, flaw_in, trimmed
 
 MASK = "********"
 
 _SETTLE_S = 0.05
 _TIMEOUT_S = 1.0
 _MAX_BYTES = 64 * 1024
-_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f]")
 
 
 class Secret:
@@ -32,6 +32,10 @@ class Secret:
 
     def hangs(self) -> bool:
         """Return whether its source does not respond. This secret has none: always False."""
+        return False
+
+    def is_invalid(self) -> bool:
+        """Return whether its source contains no secret. This secret has no source: always False."""
         return False
 
     async def refresh(self) -> bool:
@@ -69,7 +73,7 @@ class SecretFile(Secret):
         timeout_s: seconds that one read waits for the disk.
     """
 
-    __slots__ = ("file", "path")
+    __slots__ = ("_invalid", "file", "path")
 
     def __init__(
         self,
@@ -81,34 +85,51 @@ class SecretFile(Secret):
         super().__init__(value)
         self.path = path
         self.file = StableFile(lambda: read_secret(path), timeout_s, _SETTLE_S, pause)
+        self._invalid = False
 
     def hangs(self) -> bool:
         """Return whether the disk does not answer. The value stays, and no caller waits for the disk."""
         return self.file.hangs()
 
+    def is_invalid(self) -> bool:
+        """Return whether the file contained no secret when it was read last. The value stays."""
+        return self._invalid
+
     async def refresh(self) -> bool:
         """Read the file again, and return whether it contains a new secret. This takes at most two seconds.
 
-        The value stays if the file is missing, empty, not text or being written, or if its disk does not answer.
+        The value stays if the file is missing, contains no secret or is being written, or if its disk does not answer.
         """
-        found = await self.file.read_new(None, self._value)
-        if found is None or isinstance(found, FileState):
+        found = await self.file.read_new(self._value)
+        if isinstance(found, TextFlaw) or found is FILE_UNCHANGED:
+            self._invalid = found is not FILE_UNCHANGED
             return False
+        if isinstance(found, FileState):
+            return False
+        self._invalid = False
         self._value = found
         return True
 
 
-def read_secret(path: Path) -> str | None:
-    """Return the single line of a secret's file, or `None` if it does not contain one (yet)."""
+def read_secret(path: Path, *, several_lines: bool = False, for_header: bool = False) -> str | TextFlaw:
+    """Return the secret in a file, without the white space around it, or the reason why the file contains none.
+
+    Args:
+        path: the file.
+        several_lines: whether the secret may have several lines, as a PEM text has.
+        for_header: whether the secret becomes the value of an HTTP header unchanged.
+    """
     try:
         with path.open("rb") as file:
             content = file.read(_MAX_BYTES + 1)
-        text = content.decode("utf-8").strip()
+        text = trimmed(content.decode("utf-8"))
+    except UnicodeDecodeError:
+        return NOT_UTF8
     except (OSError, ValueError):
-        return None
-    if not text or len(content) > _MAX_BYTES or _UNPRINTABLE.search(text):
-        return None
-    return text
+        return UNREADABLE
+    if len(content) > _MAX_BYTES:
+        return TOO_LONG
+    return flaw_in(text, several_lines=several_lines, for_header=for_header) or text or EMPTY
 
 
 _SECRET_NAME = re.compile(

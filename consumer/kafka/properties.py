@@ -104,6 +104,13 @@ _PRODUCER_FORCED: Mapping[str, str] = {
     "message.max.bytes": "1000000000",
 }
 
+_BROKER_SCHEME = re.compile(r"(?:PLAINTEXT|SSL|SASL_PLAINTEXT|SASL_SSL)://", re.IGNORECASE)
+_BROKER = re.compile(
+    rf"(?:{_BROKER_SCHEME.pattern})?(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::(?P<port>[0-9]{{1,5}}))?", re.IGNORECASE
+)
+_DEFAULT_PORT = 9092
+_HIGHEST_PORT = 65_535
+
 _PRODUCER_ALIASES = frozenset({"request.required.acks", "max.in.flight", "max.in.flight.requests.per.connection"})
 """Dropped: an alias of `acks`, and properties that idempotence limits."""
 
@@ -230,8 +237,10 @@ def complaints(properties: Mapping[str, str]) -> list[str]:
     rest = {name: value for name, value in rest.items() if not any(one.startswith(f"{name}:") for one in times)}
     if is_new_protocol(rest):
         rest = {name: value for name, value in rest.items() if name not in _RESERVED_WITH_NEW_PROTOCOL}
-    rest.pop("bootstrap.servers", None)
-    rest.pop("metadata.broker.list", None)
+    for name in ("bootstrap.servers", "metadata.broker.list"):
+        brokers = rest.pop(name, None)
+        if brokers is not None and (complaint := _brokers_complaint(brokers)) is not None:
+            found.append(f"{name}: {complaint}")
     for client_error, suffix in ((_consumer_error, ""), (_producer_error, " (for the dead-letter producer)")):
         while (message := client_error(rest)) is not None:
             if message not in found:
@@ -242,6 +251,25 @@ def complaints(properties: Mapping[str, str]) -> list[str]:
             for name in named:
                 del rest[name]
     return found
+
+
+def _brokers_complaint(brokers: str) -> str | None:
+    """Return why this is no list of brokers. librdkafka would drop such an entry, or look for a host of that name.
+
+    It accepts blanks and empty entries, and each entry may begin with a security protocol.
+    """
+    entries = [each.strip() for each in brokers.split(",")]
+    given = [each for each in entries if each]
+    if not given:
+        return "names no broker"
+    for number, entry in enumerate(given, 1):
+        match = _BROKER.fullmatch(entry)
+        if match is not None and 0 < int(match["port"] or _DEFAULT_PORT) <= _HIGHEST_PORT:
+            continue
+        scheme = "://" in entry and _BROKER_SCHEME.match(entry) is None
+        what = "begins with a scheme that Kafka does not have" if scheme else "is not `host:port`"
+        return f"broker {number} of {len(given)} {what}"
+    return None
 
 
 def _consumer_error(properties: Mapping[str, str]) -> str | None:

@@ -131,6 +131,9 @@ class SecretProblem(StrEnum):
     """The disk does not respond; requests use the secret read before."""
     REJECTED = "rejected"
     """The content of the file was rejected; requests use the last accepted secret."""
+    INVALID = "invalid"
+    """The file is missing, or its content is no secret: empty, in quotes, several lines; requests use the secret read
+    before."""
 
 
 class SkipReason(StrEnum):

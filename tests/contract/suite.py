@@ -42,6 +42,9 @@ class _Secret:
     def hangs(self) -> bool:
         return False
 
+    def is_invalid(self) -> bool:
+        return False
+
     async def refresh(self) -> bool:
         return False
 

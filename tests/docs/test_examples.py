@@ -56,6 +56,7 @@ def _plan(folder: Path, text: str) -> RunConfig:
         (folder / name).write_text("user:password")
     (folder / "cdp.yaml").write_text(text.replace(_SECRETS, "").replace(_CA, certifi.where()))
     environment = dict.fromkeys(re.findall(r"\$\{(\w+)", text), "https://example.invalid")
+    environment |= dict.fromkeys((name for name in environment if "BOOTSTRAP" in name), "example.invalid:9092")
     loaded = load_run_config(folder / "cdp.yaml", environment)
     assert loaded.config is not None, [finding.text() for finding in loaded.findings]
     return loaded.config

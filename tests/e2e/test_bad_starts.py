@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import re
 from collections.abc import Callable
@@ -84,7 +85,7 @@ def test_unreachable_broker_is_reported_and_waited_for_until_sigterm(embedded_br
     ],
     ids=["unknown key", "no mapping", "variable not set", "no duration", "truncated file", "reserved property"],
 )
-def test_invalid_configuration_exits_2_with_one_readable_block(
+def test_invalid_configuration_exits_2_with_one_line_per_finding(
     embedded_broker: Broker, tmp_path: Path, change: Callable[[str], str], named: tuple[str, ...]
 ) -> None:
     with World(embedded_broker, tmp_path, _PIPELINE) as world:
@@ -93,9 +94,9 @@ def test_invalid_configuration_exits_2_with_one_readable_block(
             assert member.wait() == 2
             block = member.errors.read_text()
             assert all(word in block for word in named), block
-            assert "Traceback" not in block
             assert member.log.read_text() == ""
-            assert block.startswith("cdp-consumer cannot start:\n")
+            lines = [json.loads(line) for line in block.splitlines()]
+            assert {(line["level"], line["event"]) for line in lines} == {("error", "configuration error")}
 
 
 def test_all_mapping_errors_are_reported_at_once_with_their_place(embedded_broker: Broker, tmp_path: Path) -> None:
@@ -109,10 +110,13 @@ def test_all_mapping_errors_are_reported_at_once_with_their_place(embedded_broke
         with world.member() as member:
             assert member.wait() == 2
             block = member.errors.read_text()
-            places = re.findall(r"mapping\.yaml:(\d+):\d+: error: events\.([\w.]+)\.deliver", block)
-            assert {event for _, event in places} == {PROFILE, MERGE}, block
-            assert "did you mean `alias`?" in block
-            assert "Traceback" not in block
+            lines = [json.loads(line) for line in block.splitlines()]
+            assert all(re.search(r"mapping\.yaml:\d+:\d+$", line["at"]) for line in lines), block
+            assert {line["about"].partition(".deliver")[0] for line in lines} == {
+                f"events.{PROFILE}",
+                f"events.{MERGE}",
+            }
+            assert "did you mean `alias`?" in [line["hint"] for line in lines]
 
 
 def test_http_address_in_use_exits_1(embedded_broker: Broker, tmp_path: Path) -> None:
@@ -120,5 +124,5 @@ def test_http_address_in_use_exits_1(embedded_broker: Broker, tmp_path: Path) ->
         world.config.write_text(world.config.read_text().replace("127.0.0.1:0", f"127.0.0.1:{first.port}"))
         with world.member() as second:
             assert second.wait() == 1
-            assert "http.address" in second.errors.read_text()
-            assert "Traceback" not in second.errors.read_text()
+            line = json.loads(second.errors.read_text())
+            assert (line["event"], line["about"]) == ("start failed", "http.address")

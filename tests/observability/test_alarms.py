@@ -101,6 +101,14 @@ ALARMS = {
         "secret file not in use",
         "copilot: the content of the secret file is rejected; requests use the last accepted secret. Check",
     ),
+    "secret file without a secret": Alarm(
+        with_secret_problem(SecretProblem.INVALID),
+        lambda observer: observer.secret_problem("copilot", SecretProblem.INVALID),
+        "cdp_destination_secret_stale",
+        {**TO, "reason": "invalid"},
+        "secret file not in use",
+        "copilot: the secret file contains no secret; requests use the secret read before. Fix the secret file",
+    ),
     "clock skew": Alarm(
         with_hold(TransientCause.CLOCK_SKEW, CLOCK),
         lambda observer: observer.hold_started("copilot", CLOCK, Fault(TransientCause.CLOCK_SKEW)),

@@ -169,3 +169,26 @@ def test_rejected_key_falls_back_even_if_another_task_read_the_file() -> None:
         assert key.reads == 2
 
     asyncio.run(run())
+
+
+def test_file_without_a_secret_is_a_problem_until_it_has_one(tmp_path: Path) -> None:
+    key = tmp_path / "key"
+    key.write_text("good")
+    problems: list[SecretProblem | None] = []
+    clock = ManualClock()
+
+    async def run() -> None:
+        secret = SecretFile(key, "good", timeout_s=30)
+        credentials = BasicCredentials(Basic("key", None), {"key": secret}, on_problem=problems.append, clock=clock)
+        good = await credentials.current()
+        key.write_text('"better"')
+        assert not await credentials.refresh()
+        assert await credentials.renew(good) is None, "there is no other secret to try"
+        assert (credentials.problem(), problems) == (SecretProblem.INVALID, [SecretProblem.INVALID])
+        assert await credentials.current() is good
+        key.write_text("better")
+        clock.now_s += RECHECK_S
+        assert await credentials.current() == basic("better"), "no request need fail for the file to be read again"
+        assert (credentials.problem(), problems) == (None, [SecretProblem.INVALID, None])
+
+    asyncio.run(run())

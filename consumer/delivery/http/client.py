@@ -7,6 +7,7 @@ pool does not slow down with the number of connections.
 from __future__ import annotations
 
 import asyncio
+import re
 import ssl
 import time
 from functools import cache
@@ -42,6 +43,34 @@ _SUCCESSES = range(200, 300)
 def _tls_context() -> ssl.SSLContext:
     """Return the TLS context of all connections. Reading certificates takes 40 ms and a megabyte, too much per lane."""
     return httpx2.create_ssl_context()
+
+
+_PROXY_HINT = (
+    "write `http://host:port`; in its user name and password, write special characters in percent-encoding: "
+    "`/` as `%2F`, `#` as `%23`, `?` as `%3F`"
+)
+_HIGHEST_PORT = 65_535
+
+
+def proxy_complaint(url: str) -> tuple[str, str] | None:
+    """Return why no request can go through this proxy, and what to do; `None` if one can. Connects to nothing.
+
+    The texts contain nothing of the URL: it may contain a password.
+    """
+    try:
+        proxy = httpx2.Proxy(url)
+        # The client itself would accept a password's `#`, `?` or `/` as the end of the host: `http://me:1#x@host`.
+        rest = f"{proxy.url.path.strip('/')}{proxy.url.query.decode('ascii')}{proxy.url.fragment}"
+        host, port = proxy.url.host, proxy.url.port
+        if rest or not re.fullmatch(r"[^\s%\"'`,;/]+", host) or not 0 < (port or 80) <= _HIGHEST_PORT:
+            return "is not the URL of a proxy", _PROXY_HINT
+        httpx2.AsyncHTTPTransport(proxy=proxy, verify=False)
+    except ImportError:
+        hint = "name an `http://` proxy, or install the Python package `socksio`"
+        return "is a SOCKS proxy, and no package for SOCKS is installed", hint
+    except (httpx2.InvalidURL, ValueError):
+        return "is not the URL of a proxy", _PROXY_HINT
+    return None
 
 
 class _Route(NamedTuple):

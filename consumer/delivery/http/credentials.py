@@ -14,7 +14,7 @@ from consumer.destinations.status_verdicts import judge_status
 from consumer.model import Blocked, Deferred, Fault, HttpRequest, SecretProblem, TransientCause
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from consumer.destinations import AccessToken, Basic
     from consumer.model import HttpResponse
@@ -39,6 +39,9 @@ class SecretSource(Protocol):
 
     def hangs(self) -> bool:
         """Return True if the disk that holds the secret does not respond. The value stays until it does."""
+
+    def is_invalid(self) -> bool:
+        """Return True if its file contained no secret when it was read last. The value stays."""
 
     async def refresh(self) -> bool:
         """Read the secret again and return whether it changed. Wait for a disk for a second or two, no longer.
@@ -87,9 +90,11 @@ class SecretProblems:
             self._on_change(problem)
 
 
-def unreadable(secrets: Iterable[SecretSource]) -> SecretProblem | None:
-    """Return `UNREADABLE` if the disk of one of the secrets does not respond."""
-    return SecretProblem.UNREADABLE if any(secret.hangs() for secret in secrets) else None
+def file_problem(secrets: Sequence[SecretSource]) -> SecretProblem | None:
+    """Return the problem with the files of the secrets; `None` if there is none."""
+    if any(secret.hangs() for secret in secrets):
+        return SecretProblem.UNREADABLE
+    return SecretProblem.INVALID if any(secret.is_invalid() for secret in secrets) else None
 
 
 class BasicCredentials:
@@ -134,6 +139,7 @@ class BasicCredentials:
         self._in_use = self._from_files = self._encode()
         self._last_accepted: AuthHeaders | None = None
         self._fell_back = False  # a request succeeded with other headers than the files', which were rejected
+        self._file_invalid = False
         self._recheck_at = float("-inf")
 
     def _encode(self) -> AuthHeaders:
@@ -143,7 +149,7 @@ class BasicCredentials:
 
     async def current(self) -> AuthHeaders:
         """Return the headers in use. While they differ from the files', re-read the files every `recheck_s`."""
-        if self._fell_back and self._clock() >= self._recheck_at:
+        if (self._fell_back or self._file_invalid) and self._clock() >= self._recheck_at:
             self._recheck_at = self._clock() + self._recheck_s
             await self.refresh()
         return self._in_use
@@ -178,11 +184,12 @@ class BasicCredentials:
 
     def problem(self) -> SecretProblem | None:
         """Return why requests do not use the secrets in the files, or may not."""
-        return unreadable(self._secrets) or (SecretProblem.REJECTED if self._fell_back else None)
+        return file_problem(self._secrets) or (SecretProblem.REJECTED if self._fell_back else None)
 
     async def _read_again(self) -> bool:
         await asyncio.gather(*(secret.refresh() for secret in self._secrets))
         self._reads += 1
+        self._file_invalid = any(secret.is_invalid() for secret in self._secrets)
         auth_headers = self._encode()
         changed = auth_headers != self._from_files
         if changed:
@@ -240,7 +247,7 @@ class TokenCredentials:
 
     async def current(self) -> AuthHeaders | Blocked | Deferred:
         """Return the token's headers. The first caller fetches a token; the others wait for the same request."""
-        if self._fell_back and self._clock() >= self._recheck_at:
+        if (self._fell_back or self._secret.is_invalid()) and self._clock() >= self._recheck_at:
             self._recheck_at = self._clock() + self._recheck_s
             await self.refresh()
         if self._in_use is not None and self._clock() - self._fetched_at < self._token.life_s:
@@ -308,7 +315,7 @@ class TokenCredentials:
 
     def problem(self) -> SecretProblem | None:
         """Return why tokens are not fetched with the secret in the file, or may not be."""
-        return unreadable([self._secret]) or (SecretProblem.REJECTED if self._fell_back else None)
+        return file_problem([self._secret]) or (SecretProblem.REJECTED if self._fell_back else None)
 
 
 def _is_rejection(result: AuthHeaders | Blocked | Deferred) -> bool:

@@ -20,6 +20,7 @@ _SCHEMA_PROBLEMS: Final = {
 _SECRET_PROBLEMS: Final = {
     SecretProblem.UNREADABLE: "the secret file cannot be read; requests use the secret read before",
     SecretProblem.REJECTED: "the content of the secret file is rejected; requests use the last accepted secret",
+    SecretProblem.INVALID: "the secret file contains no secret; requests use the secret read before",
 }
 
 

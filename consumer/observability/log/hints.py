@@ -52,6 +52,7 @@ HELD: Final[Mapping[str, str]] = {
 SECRETS: Final[Mapping[SecretProblem, str]] = {
     SecretProblem.UNREADABLE: "Check the mount of the secret file: its disk does not respond.",
     SecretProblem.REJECTED: "Check the secret file: the destination rejects its content.",
+    SecretProblem.INVALID: "Fix the secret file: it must contain one line of text, without quotes.",
 }
 
 DEAD_LETTERS: Final[Mapping[str, str]] = {

@@ -140,7 +140,7 @@ SCRAPED_GAUGES: Final[Declared] = {
     ),
     "cdp_destination_secret_stale": (
         (*_DESTINATION, "reason"),
-        "1 while requests use an older secret than its file: the file is `unreadable`, or its content was `rejected`.",
+        "1 while requests use an older secret than its file: this is `unreadable`, `invalid` or `rejected`.",
     ),
     "cdp_flood_guard_tripped": (
         (*_DESTINATION, "event", "cause"),

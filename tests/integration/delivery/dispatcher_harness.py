@@ -63,6 +63,9 @@ class FakeSecret:
     def hangs(self) -> bool:
         return False
 
+    def is_invalid(self) -> bool:
+        return False
+
     async def refresh(self) -> bool:
         self.reads += 1
         changed = self.value != self.on_disk
