@@ -90,7 +90,10 @@ class TranslationEvents:
         """Decoding or mapping failed. `destination` and `event_type` are "" if the record could not be decoded."""
 
     def schema_fetched(self, key: SchemaKey, result: str, seconds: float) -> None:
-        """The schema registry was asked for a schema: `found`, `unknown`, `unreachable` or `refused`."""
+        """The schema registry was asked for a schema.
+
+        Results: `found`, `unknown`, `unreachable`, `refused`, `schema_needs_decryption`.
+        """
 
 
 class DeliveryEvents:

@@ -179,7 +179,8 @@ class SchemaFetchStatus:
     pending: Mapping[SchemaKey, int] = field(default_factory=dict)
     """Schemas that records wait for, with the epoch milliseconds of the first request."""
     problems: Mapping[SchemaKey, str] = field(default_factory=dict)
-    """The registry's last response to those: `unreachable` or `refused` (credentials); absent = none yet."""
+    """The registry's last response to those: `unreachable`, `refused` (credentials) or `schema_needs_decryption`;
+    absent = none yet."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import NamedTuple, Protocol, TypeAlias
@@ -72,3 +72,6 @@ class Translates(Protocol):
 
     def translate(self, records: Sequence[Message]) -> Translation:
         """Translate records to deliveries, skips and failures. Never waits."""
+
+    def quarantine(self, positions: Collection[tuple[str, int, int]]) -> None:
+        """Replace the quarantined (topic, partition, offset)s: a record there never waits for its schema."""

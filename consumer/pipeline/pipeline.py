@@ -161,6 +161,13 @@ class Pipeline:
         for dispatcher in self.dispatchers.values():
             dispatcher.apply_directives(directives)
         self.settlement.parked_failures.apply_directives(directives)
+        positions = [
+            (each.topic, each.partition, each.offset)
+            for each in directives.quarantines
+            if each.destination is None and each.partition is not None and each.offset is not None
+        ]
+        self._translator.quarantine(frozenset(positions))
+        self.schemas_changed()
 
     def tripped_guards(self, account: str) -> Sequence[FloodGuardStatus]:
         """Return the scopes in which the flood guard of a destination is tripped. "": records that do not decode."""

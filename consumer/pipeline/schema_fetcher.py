@@ -8,7 +8,13 @@ from random import Random
 from typing import TYPE_CHECKING, assert_never
 
 from consumer.delivery.backoff import Backoff
-from consumer.kafka.schema_registry.client import RegistryUnauthorized, RegistryUnreachable, SchemaFound, SchemaUnknown
+from consumer.kafka.schema_registry.client import (
+    RegistryUnauthorized,
+    RegistryUnreachable,
+    SchemaFound,
+    SchemaNeedsDecryption,
+    SchemaUnknown,
+)
 from consumer.model.clock import now_ms
 from consumer.model.status import SchemaFetchStatus
 
@@ -20,6 +26,9 @@ if TYPE_CHECKING:
     from consumer.model.translated_batch import SchemaKey
 
 _BACKOFF = Backoff(0.5, 5.0)
+
+NEEDS_DECRYPTION = "schema_needs_decryption"
+"""The problem of a schema whose data are encrypted. Its records wait: ciphertext must never reach a destination."""
 
 
 async def no_registry(key: SchemaKey) -> SchemaUnknown:  # noqa: ARG001 - whichever it is
@@ -53,7 +62,7 @@ class SchemaFetcher:
         self.pending: dict[SchemaKey, int] = {}
         """The schemas being requested, with the epoch milliseconds since when."""
         self.problems: dict[SchemaKey, str] = {}
-        """The last result for a pending schema: `unreachable` or `refused`."""
+        """The last result for a pending schema: `unreachable`, `refused` or `schema_needs_decryption`."""
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         """Fails if a fetch crashed. Otherwise the records would wait forever, without a log line."""
         self._fetch = fetch
@@ -101,6 +110,9 @@ class SchemaFetcher:
                 case RegistryUnauthorized():
                     self._observer.schema_fetched(key, "refused", seconds)
                     self.problems[key] = "refused"
+                case SchemaNeedsDecryption():
+                    self._observer.schema_fetched(key, NEEDS_DECRYPTION, seconds)
+                    self.problems[key] = NEEDS_DECRYPTION
                 case _:
                     assert_never(result)
             attempt += 1

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Literal
 
 from consumer.destinations import Destination
-from consumer.model import Entry, Fault, Message, SkipReason, record_timestamp_ms
+from consumer.model import DeadLetterCause, Entry, Fault, Message, SkipReason, record_timestamp_ms
 from consumer.model.translated_batch import DeliveryColumns, SchemaKey, Translation, TranslationFailure
 from consumer.translation import delivery_id
 from consumer.translation.avro.decoder import decode
@@ -19,6 +19,8 @@ from consumer.translation.schema_cache import SchemaCache
 
 _NO_ENTRY = delivery_id.entry_hash("", "", "")
 """The hash of a record that cannot be decoded: it belongs to no entry and no destination."""
+
+_QUARANTINED = Fault(DeadLetterCause.QUARANTINED, "by an operator's directive")
 
 
 class Translator:
@@ -50,6 +52,7 @@ class Translator:
         named_records = {name for rule in mapping.events.values() for name in _tested_types(rule)}
         self._schemas = SchemaCache(schemas, self._translators, named_records, grace_s, clock_ms)
         self._partition_prefixes: dict[tuple[str, int], bytes] = {}
+        self._quarantined: Collection[tuple[str, int, int]] = ()
 
     def translate(self, records: Sequence[Message]) -> Translation:
         """Translate records. If a schema is missing, its record and all later ones of that partition wait."""
@@ -71,6 +74,10 @@ class Translator:
             A fault if the schema is unusable: then records written with it are `undecodable`.
         """
         return self._schemas.learn(key, schema_text, references)
+
+    def quarantine(self, positions: Collection[tuple[str, int, int]]) -> None:
+        """Replace the quarantined (topic, partition, offset)s: a record there never waits for its schema."""
+        self._quarantined = positions
 
     def uses_schema(self, schema_text: str) -> bool:
         """Return False if no entry of the pipeline uses a schema, whatever else is in it. Any thread may call this."""
@@ -110,6 +117,8 @@ class Translator:
                 out.waiting.append(index)
                 continue
             fault = self._translate_record(index, message, partition, out, only)
+            if fault is False and (*partition, message.offset()) in self._quarantined:
+                fault = _QUARANTINED
             if fault is False:
                 blocked.add(partition)
                 out.waiting.append(index)

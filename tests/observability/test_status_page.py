@@ -106,6 +106,13 @@ def test_accounts_without_lanes_are_shown_and_checked() -> None:
         ({}, "."),
         ({7: "refused"}, ": the schema registry rejects our credentials. Fix them."),
         ({7: "unreachable"}, ": the schema registry gives no usable response. Check that it can be reached."),
+        (
+            {7: "schema_needs_decryption"},
+            (
+                ": a rule of the schema encrypts or transforms its records, and this service cannot read those. "
+                "Map another topic, or quarantine each record."
+            ),
+        ),
     ],
 )
 def test_pending_schema_is_a_problem_with_its_reason(problems: dict[int | str, str], text: str) -> None:

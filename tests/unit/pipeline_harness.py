@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from types import SimpleNamespace
 from typing import Any
@@ -37,6 +37,10 @@ class FakeTranslator:
         self.unknown_schema: set[int] = set()
         self.translations = 0
         self.deliveries_per_record = 1
+        self.quarantined: Collection[tuple[str, int, int]] = ()
+
+    def quarantine(self, positions: Collection[tuple[str, int, int]]) -> None:
+        self.quarantined = positions
 
     def translate(self, records: Sequence[Message]) -> Translation:
         self.translations += 1

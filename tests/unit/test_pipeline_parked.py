@@ -6,7 +6,7 @@ from consumer.delivery.guards.flood_guard import FloodGuardOptions
 from consumer.delivery.ledger.partition_ledger import PartitionLedger
 from consumer.delivery.record_buffer import DEAD_LETTER_BYTES, Chunk, record_in_ledger
 from consumer.model import DeadLetterCause, Partition
-from consumer.model.directives import NONE, AcceptGap, AcceptRefusals, Directives
+from consumer.model.directives import NONE, AcceptGap, AcceptRefusals, Directives, Quarantine
 from consumer.model.observer import Observer
 from consumer.pipeline.settlement import Settlement
 from tests.integration.delivery.dispatcher_harness import FakeDeadLetterTopic
@@ -83,10 +83,17 @@ def test_directives_reach_lanes_guards_and_poll_thread() -> None:
     async def run() -> None:
         async with pipeline_harness() as harness:
             gap = AcceptGap(until_ms=0, reason="", topic="orders", partition=1, stopped_at=7, to="latest")
-            harness.pipeline.apply_directives(Directives([gap]))
+            here, there = (
+                Quarantine(0, "", "orders", partition=1, offset=8, destination=name) for name in (None, "yotpo")
+            )
+            both = Quarantine(0, "", "orders", key="k")
+            directives = Directives([gap, here, there, both])
+            harness.pipeline.apply_directives(directives)
             assert list(harness.pipeline.accepted_gaps) == [gap]
-            assert harness.dispatcher.directives == [Directives([gap])]
+            assert harness.dispatcher.directives == [directives]
+            assert set(harness.translator.quarantined) == {("orders", 1, 8)}
             harness.pipeline.apply_directives(NONE)
+            assert not harness.translator.quarantined
             assert list(harness.pipeline.accepted_gaps) == []
             assert harness.pipeline.tripped_guards("yotpo") == ()
 

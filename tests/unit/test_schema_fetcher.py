@@ -15,6 +15,7 @@ from consumer.kafka.schema_registry.client import (
     RegistryUnauthorized,
     RegistryUnreachable,
     SchemaFound,
+    SchemaNeedsDecryption,
     SchemaUnknown,
 )
 from consumer.model import Fault
@@ -71,7 +72,9 @@ def fetcher(
 def test_problem_of_missing_schema_is_shown_until_found() -> None:
     async def run() -> None:
         registry, translator, learned = (
-            FakeRegistry(RegistryUnreachable("x"), RegistryUnauthorized("x"), SchemaFound("{}")),
+            FakeRegistry(
+                RegistryUnreachable("x"), SchemaNeedsDecryption(), RegistryUnauthorized("x"), SchemaFound("{}")
+            ),
             FakeTranslator(),
             asyncio.Event(),
         )
@@ -79,7 +82,7 @@ def test_problem_of_missing_schema_is_shown_until_found() -> None:
         schema_fetcher.request(7)
         schema_fetcher.request(7)
         seen = []
-        for _ in range(3):
+        for _ in range(4):
             async with asyncio.timeout(120):
                 await registry.requests.acquire()
             seen.append(dict(schema_fetcher.problems))
@@ -87,7 +90,7 @@ def test_problem_of_missing_schema_is_shown_until_found() -> None:
             registry.may_answer.release()
         async with asyncio.timeout(120):
             await learned.wait()
-        assert seen == [{}, {7: "unreachable"}, {7: "refused"}]
+        assert seen == [{}, {7: "unreachable"}, {7: "schema_needs_decryption"}, {7: "refused"}]
         assert (schema_fetcher.pending, schema_fetcher.problems, translator.learned) == ({}, {}, [7])
         await schema_fetcher.close()
         assert schema_fetcher.done.cancelled()

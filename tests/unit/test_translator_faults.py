@@ -212,6 +212,21 @@ def test_unknown_schema_is_requested_again_after_thirty_seconds() -> None:
     assert one_fault(translator.translate([order_message(key=9)])).cause is DeadLetterCause.UNKNOWN_SCHEMA
 
 
+def test_quarantined_record_does_not_wait_for_its_schema() -> None:
+    """The records behind it go on waiting, until the directive covers them too or ends."""
+    translator = new_translator(mapping_with("{s: status}"), SCHEMA)
+    batch = [order_message(0), order_message(1, key=9), order_message(2), order_message(3, key=9), order_message(4)]
+    translator.quarantine({("shop", 0, 1), ("shop", 0, 0), ("shop", 1, 3)})
+    out = translator.translate(batch)
+    assert [(each.record, each.entry, each.fault.cause) for each in out.faults] == [
+        (1, None, DeadLetterCause.QUARANTINED)
+    ]
+    assert out.columns["vendor"].records == [0, 2]
+    assert out.waiting == [3, 4]
+    translator.quarantine(())
+    assert translator.translate(batch[1:]).waiting == [0, 1, 2, 3]
+
+
 def test_known_schema_stays_when_reported_unknown() -> None:
     translator = new_translator(mapping_with("{s: status}"), SCHEMA)
     translator.learn_unknown(1, NOW_MS)

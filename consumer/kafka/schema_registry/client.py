@@ -35,6 +35,7 @@ leaves slots for the others, however many those are."""
 
 _NOT_FOUND = 404
 _SCHEMA_NOT_FOUND = 40403
+_READ_MODES = ("READ", "WRITEREAD")
 _UNAUTHORIZED = (401, 403)
 _TOKEN_UNAUTHORIZED = (400, 401, 403)
 
@@ -78,7 +79,14 @@ class RegistryUnauthorized:
     detail: str
 
 
-LookupResult: TypeAlias = SchemaFound | SchemaUnknown | RegistryUnreachable | RegistryUnauthorized
+@dataclass(frozen=True, slots=True)
+class SchemaNeedsDecryption:
+    """Data of this schema must be decrypted or transformed before they are read. This service does neither."""
+
+
+LookupResult: TypeAlias = (
+    SchemaFound | SchemaUnknown | SchemaNeedsDecryption | RegistryUnreachable | RegistryUnauthorized
+)
 
 
 class RegistryToken:
@@ -126,8 +134,8 @@ class RegistryClient:
         properties: the client's properties (`url`, `basic.auth.user.info`, `ssl.*`, `bearer.auth.*`).
         timeout_s: seconds that a request may wait for each part of its response, unless the properties set them. The
             complete response may take six times as long. Both apply to each attempt at each address.
-        is_used: receives a schema's text, and returns False if the schemas it refers to are not needed either. It is
-            called by other threads.
+        is_used: receives a schema's text, and returns False if no data of it are read. Then neither the schemas it
+            refers to nor its rules matter. It is called by other threads.
 
     Attributes:
         limits: the limits of each response.
@@ -224,6 +232,8 @@ def _get_schema(client: SchemaRegistryClient, key: SchemaKey, is_used: Callable[
     references: dict[str, str] = {}
     try:
         if isinstance(text, str) and text and is_used(text):
+            if _needs_decryption(schema):
+                return SchemaNeedsDecryption()
             _resolve_references(client, schema, references)
     except SchemaRegistryError as error:
         # A missing reference is an error of the registry, whatever its status: the record is not to blame.
@@ -232,6 +242,18 @@ def _get_schema(client: SchemaRegistryClient, key: SchemaKey, is_used: Callable[
         client.clear_caches()  # type: ignore[no-untyped-call]  # otherwise the next lookup gets the cached empty schema
         return RegistryUnreachable("a response without a schema")
     return SchemaFound(text, references)
+
+
+def _needs_decryption(schema: Schema) -> bool:
+    """Return True if a rule of the schema transforms data when they are read, as encryption rules do.
+
+    Conditions, rules for writing only, and migrations between versions do not change what was written.
+    """
+    rules = schema.rule_set
+    if rules is None:
+        return False
+    on_read = [rule for rule in rules.domain_rules or () if rule.kind == "TRANSFORM" and rule.mode in _READ_MODES]
+    return any(not rule.disabled for rule in (*on_read, *(rules.encoding_rules or ())))
 
 
 def _resolve_references(client: SchemaRegistryClient, schema: Schema, found: dict[str, str]) -> None:

@@ -15,6 +15,8 @@ from consumer.observability.status_sources import CollectedStatus
 _SCHEMA_PROBLEMS: Final = {
     "unreachable": ": the schema registry gives no usable response. Check that it can be reached.",
     "refused": ": the schema registry rejects our credentials. Fix them.",
+    "schema_needs_decryption": ": a rule of the schema encrypts or transforms its records, and this service cannot "
+    "read those. Map another topic, or quarantine each record.",
 }
 
 _SECRET_PROBLEMS: Final = {

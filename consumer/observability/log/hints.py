@@ -38,6 +38,10 @@ FENCED: Final = (
 REGISTRY: Final[Mapping[str, str]] = {
     "refused": "Fix the schema registry's credentials: it rejects them, and records with this schema wait.",
     "unreachable": "Check the schema registry: it gives no usable response, and records with this schema wait.",
+    "schema_needs_decryption": (
+        "Check the schema's rules: one encrypts or transforms its records, and they wait. "
+        "Map another topic, or quarantine each record."
+    ),
 }
 """By the result of the fetch."""
 

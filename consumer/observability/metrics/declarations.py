@@ -285,7 +285,8 @@ class Counters:
         self.registry_requests = self._counter(
             "cdp_schema_registry_requests_total",
             (*_PIPELINE, "operation", "result"),
-            "Requests to the schema registry. `refused`: credentials rejected. `unreachable`: partitions wait.",
+            "Requests to the schema registry. `refused`: credentials rejected. `unreachable`, "
+            "`schema_needs_decryption`: partitions wait.",
         )
         self.registry_s = self._histogram(
             "cdp_schema_registry_request_duration_seconds",

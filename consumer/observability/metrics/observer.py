@@ -22,7 +22,7 @@ from consumer.observability.metrics.labels import (
     topics,
 )
 
-_RESULTS = ("found", "unknown", "unreachable", "refused")
+_RESULTS = ("found", "unknown", "unreachable", "refused", "schema_needs_decryption")
 _OPERATIONS = ("by_id", "by_guid")
 _TRANSLATION_CAUSES = (
     DeadLetterCause.UNMAPPABLE,

@@ -17,6 +17,7 @@ from consumer.kafka.schema_registry.client import (
     RegistryUnauthorized,
     RegistryUnreachable,
     SchemaFound,
+    SchemaNeedsDecryption,
     SchemaUnknown,
     registry_complaints,
 )
@@ -127,6 +128,36 @@ def test_references_of_a_schema_that_is_not_used_are_not_fetched(server: _Server
     unused = RegistryClient({"url": url}, 5.0, lambda text: text != ORDER)
     assert asyncio.run(unused.fetch(2)) == SchemaFound(ORDER)
     assert [path for path, _ in server.requests] == ["/schemas/ids/2"]
+
+
+def _rule(**more: object) -> dict[str, object]:
+    return {"name": "r", "kind": "TRANSFORM", "mode": "WRITEREAD", "type": "ENCRYPT", "tags": ["CREW"], **more}
+
+
+@pytest.mark.parametrize(
+    ("rules", "needed"),
+    [
+        ({"domainRules": [_rule()]}, True),
+        ({"domainRules": [_rule(mode="READ", type="ENCRYPT_PAYLOAD")]}, True),
+        ({"domainRules": [_rule(kind="CONDITION"), _rule(type="JSONATA", disabled=False)]}, True),
+        ({"encodingRules": [_rule(mode="WRITE", type="ENCRYPT_PAYLOAD")]}, True),
+        ({"domainRules": [_rule(disabled=True)], "encodingRules": [_rule(disabled=True)]}, False),
+        ({"domainRules": [_rule(kind="CONDITION", type="CEL"), _rule(mode="WRITE")]}, False),
+        ({"migrationRules": [_rule(mode="UPGRADE", type="JSONATA"), _rule(mode="UPDOWN")]}, False),
+        ({"domainRules": [], "migrationRules": None}, False),
+        (None, False),
+    ],
+)
+def test_schema_with_a_rule_for_reading_needs_decryption(
+    server: _Server, monkeypatch: pytest.MonkeyPatch, rules: object, *, needed: bool
+) -> None:
+    """Also by GUID. Nothing of it is needed if no entry uses the schema."""
+    for path in ("/schemas/ids/77", f"/schemas/guids/{GUID}"):
+        monkeypatch.setitem(RESPONSES, path, (200, {"schema": ADDRESS, "ruleSet": rules}))
+    expected = SchemaNeedsDecryption() if needed else SchemaFound(ADDRESS)
+    assert fetch(server, 77) == fetch(server, GUID) == expected
+    url = f"http://127.0.0.1:{server.server_port}"
+    assert asyncio.run(RegistryClient({"url": url}, 5.0, lambda _: False).fetch(77)) == SchemaFound(ADDRESS)
 
 
 def test_cache_is_cleared_after_many_schemas_and_not_after_few(
