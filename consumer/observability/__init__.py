@@ -1,1 +1,1 @@
-"""What is seen from outside: metrics, log, status and probes, the page. Watchers ask no room."""
+"""Metrics, log, health probes, status and status page. They only observe: no package that does the work is imported."""

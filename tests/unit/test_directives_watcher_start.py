@@ -57,6 +57,7 @@ def test_slow_read_at_start_pauses_everything_until_it_ends(
 
 
 def test_shutdown_during_start_does_not_wait_for_the_disk(tmp_path: Path) -> None:
+    """Nothing of the file takes effect then."""
     blocked = Blocked(content_of)
     harness = WatcherHarness(tmp_path, read=blocked)
 

@@ -50,6 +50,7 @@ def test_text_with_too_many_digits_is_not_a_number(text: str) -> None:
 @pytest.mark.parametrize("text", ["a", "a.b", "a.b.c"])
 @pytest.mark.parametrize("event", [None, "text", 5, [1], {"a": "text"}, {"a": {"b": 5}}, {"a": {"b": {"c": 1}}}])
 def test_path_through_a_non_object_is_null(text: str, event: Value) -> None:
+    """A path through objects ends in the value there, whatever its type."""
     expected = event
     for name in text.split("."):
         expected = expected.get(name) if isinstance(expected, dict) else None

@@ -180,7 +180,7 @@ class Fake(Recorder, ABC):
     async def _act(self, incoming: IncomingRequest, action: Action) -> SocketAction:
         match action:
             case Respond(status, headers, body):
-                error = self.error(status, "injected fault")
+                error = self.error(status, "an injected fault: the request failed")
                 return FakeResponse(status, {**error.headers, **headers}, error.body if body is None else body)
             case Reset() | Hang() | Garbage():
                 return action

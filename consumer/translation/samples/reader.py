@@ -44,15 +44,15 @@ class SampleRecord:
     """The file of the schema directory that the value was encoded with; `None` if there is no value or no file."""
 
     def topic(self) -> str:
-        """Return the topic given for it."""
+        """Return the topic of the sample record."""
         return self.position[0]
 
     def partition(self) -> int:
-        """Return the partition given for it."""
+        """Return the partition of the sample record."""
         return self.position[1]
 
     def offset(self) -> int:
-        """Return its index within its file."""
+        """Return the sample record's index within its file."""
         return self.position[2]
 
     def key(self) -> bytes | None:

@@ -147,6 +147,8 @@ def test_waiting_deliveries_keep_order_of_their_key() -> None:
 
 
 def test_accepted_delivery_of_other_entry_does_not_reset() -> None:
+    """It is delivered all the same."""
+
     async def run() -> None:
         async with refusing_copilot(lanes=1) as (fake, lanes, rule):
             flood(lanes, "custom_event", 9)
@@ -198,6 +200,8 @@ def test_out_of_window_events_never_trip_guard() -> None:
 
 
 def test_revocation_keeps_guard_tripped_until_next_probe() -> None:
+    """The first probe of the next assignment epoch resets the guard if it is accepted."""
+
     async def run() -> None:
         async with refusing_copilot(lanes=2) as (fake, lanes, rule):
             flood(lanes, "custom_event")

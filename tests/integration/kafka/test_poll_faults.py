@@ -58,6 +58,7 @@ def test_nothing_is_fetched_before_the_start_is_committed(embedded_broker: Embed
 
 
 def test_unresolvable_start_offsets_end_the_thread(embedded_broker: EmbeddedBroker) -> None:
+    """The error is one sentence, without a traceback."""
     broker = embedded_broker
     topic, group = broker.create_topic("orders"), broker.unique("group")
     given = options(broker, (topic,), group, properties={"max.poll.interval.ms": 6000})

@@ -46,6 +46,7 @@ def test_records_come_in_order_and_restart_resumes_at_commit(broker: Broker, pro
 
 
 def test_start_is_committed_before_anything_is_settled(broker: Broker) -> None:
+    """The commit's metadata holds the instant at which the group began."""
     topic, group = broker.create_topic("orders"), broker.unique("group")
     produce(broker, topic, 10)
 
