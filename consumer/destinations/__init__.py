@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol, TypeAlias
 
@@ -52,6 +52,13 @@ Encoder: TypeAlias = Callable[[Fields, bytes, int], "Encoded | Fault"]
 """(fields, identity as 16 bytes, event time in epoch nanoseconds) → the encoded delivery, or the contract violation."""
 
 
+NamesProblem: TypeAlias = Callable[[Collection[str]], "str | None"]
+"""Mapped names of one object → what the destination refuses about their number or combination."""
+
+PropertyProblem: TypeAlias = Callable[[str, object], "str | None"]
+"""(property name, value) → what the destination refuses about it, in words without the value."""
+
+
 @dataclass(frozen=True, slots=True)
 class FieldRule:
     """One field of a target."""
@@ -63,6 +70,12 @@ class FieldRule:
     """With `fields`: whether the object may hold other names too."""
     carries_consent: bool = False
     """Whether the field states a consent. `consent:` never gates an entry that maps it: a withdrawal must be sent."""
+    problem: Callable[[object], str | None] | None = None
+    """Value → what the destination refuses about it; checked for constants, lists and objects of the mapping."""
+    property_problem: PropertyProblem | None = None
+    """The rule for each property of an object with any names."""
+    names_problem: NamesProblem | None = None
+    """With `fields`: the rule for the names of the object together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +89,10 @@ class Target:
     fields: Mapping[str, FieldRule] = field(default_factory=dict)
     free: bool = False
     """Whether fields with other names are allowed too."""
+    property_problem: PropertyProblem | None = None
+    """The rule for each field with another name."""
+    names_problem: NamesProblem | None = None
+    """The rule for the names of the fields together."""
     one_of: tuple[tuple[str, ...], ...] = ()
     """Groups of fields. At least one field of each group must be mapped."""
     carries_consent: bool = False

@@ -18,10 +18,12 @@ from consumer.destinations.copilot_contract import (
     FREE,
     KEY,
     MAX_PROPERTIES,
-    PATTERN,
+    UNACCEPTED_NAME,
     CopilotFieldType,
     EventType,
+    is_property_name,
     target,
+    too_many_properties,
 )
 from consumer.destinations.encoding import (
     dumps,
@@ -180,15 +182,12 @@ def _open_payload(target: str, event_type: EventType, subtype: str | None) -> Pa
         if needed.isdisjoint(fields):
             return field_fault(" or ".join(sorted(needed)), "is missing")
         if len(fields) > limit:
-            return Fault(
-                DeadLetterCause.CONTRACT,
-                f"{target} may have at most {MAX_PROPERTIES} properties, ids and subtype included",
-            )
+            return Fault(DeadLetterCause.CONTRACT, too_many_properties(target))
         checked: dict[str, object] = {**start, **fields}
         for name, value in fields.items():
             kind = kinds.get(name) or _type_of_free_property(name, kinds)
             if kind is None:
-                return field_fault(safe_field_name(name), "Copilot does not accept this property name")
+                return field_fault(safe_field_name(name), UNACCEPTED_NAME)
             if kind is FREE and type(value) is str:
                 continue
             one = kind.convert(value)
@@ -202,7 +201,7 @@ def _open_payload(target: str, event_type: EventType, subtype: str | None) -> Pa
 
 def _type_of_free_property(name: str, kinds: dict[str, CopilotFieldType]) -> CopilotFieldType | None:
     """Return the type of a free property seen for the first time; `None` if Copilot does not accept its name."""
-    if not name or not PATTERN.fullmatch(name) or name == "subtype":
+    if not is_property_name(name):
         return None
     if len(kinds) < _NAMES_CACHED:  # names may come from an event's map, so their number has no limit
         kinds[name] = FREE

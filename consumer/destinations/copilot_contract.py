@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import re
 from base64 import b64encode
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, NamedTuple
@@ -24,6 +24,8 @@ MAX_PROPERTIES = 20
 """Maximum keys of one payload, ids and subtype included (since API 2.1.4)."""
 PATTERN = re.compile(r"[a-zA-Z0-9:\-._+@]*")
 """Characters of ids, codes and property names: no space, no slash, ASCII only."""
+
+UNACCEPTED_NAME = "Copilot does not accept this property name"
 
 _UTC_OFFSET = re.compile(r"Z|0000|-(?:0[0-9]|1[01])[0-5][0-9]|-1200|\+(?:0[0-9]|1[0-4])[0-5][0-9]")
 _LARGEST, _SMALLEST = 2**63 - 1, -(2**63)
@@ -119,6 +121,11 @@ def _properties(value: object) -> dict[str, object] | None:
     return checked
 
 
+def is_property_name(name: str) -> bool:
+    """Return True if Copilot accepts the name of a free property; `subtype` is the entry's `name`."""
+    return bool(name) and PATTERN.fullmatch(name) is not None and name != "subtype"
+
+
 _CHARACTERS = "letters, digits and : - . _ + @"
 ID = CopilotFieldType(_id, f"must be text of {_CHARACTERS}, not empty, and not null, undefined, None or NaN")
 KEY = CopilotFieldType(_key, f"must be text of {_CHARACTERS}, and not empty")
@@ -183,17 +190,49 @@ CONSENT = EventType({"user_id": ID, "consent_value": BOOLEAN}, {})
 """The body of the consent endpoint: one user per request, no envelope."""
 
 
+def too_many_properties(name: str) -> str:
+    """Return what is wrong with an event that has more than `MAX_PROPERTIES`."""
+    return f"{name} may have at most {MAX_PROPERTIES} properties, ids and subtype included"
+
+
+def _free_problem(name: str, value: object) -> str | None:
+    if not is_property_name(name):
+        return UNACCEPTED_NAME
+    return FREE.requirement if FREE.convert(value) is None else None
+
+
+def _custom_problem(name: str, value: object) -> str | None:
+    return PROPERTIES.requirement if PROPERTIES.convert({name: value}) is None else None
+
+
+def _rule(name: str, kind: CopilotFieldType, *, mandatory: bool) -> FieldRule:
+    def problem(value: object) -> str | None:
+        return kind.requirement if kind.convert(value) is None else None
+
+    if kind is PROPERTIES:
+        return FieldRule(mandatory, problem=problem, property_problem=_custom_problem)
+
+    return FieldRule(mandatory, carries_consent=name in _CONSENT and not mandatory, problem=problem)
+
+
 def target(name: str, event_type: EventType) -> Target:
     """Return the mapping contract of one event type, or of the consent endpoint."""
     custom = name == "custom_event"
-    fields = {field: FieldRule(mandatory=True) for field in event_type.mandatory} | {
-        field: FieldRule(carries_consent=field in _CONSENT) for field in event_type.optional
+    limit = MAX_PROPERTIES - custom  # its `name` is sent as subtype
+
+    def names_problem(names: Collection[str]) -> str | None:
+        return too_many_properties(name) if len(names) > limit else None
+
+    fields = {field: _rule(field, kind, mandatory=True) for field, kind in event_type.mandatory.items()} | {
+        field: _rule(field, kind, mandatory=False) for field, kind in event_type.optional.items()
     }
     return Target(
         name,
         named=custom,
         fields=fields,
         free=event_type.free,
+        property_problem=_free_problem if event_type.free else None,
+        names_problem=names_problem if event_type.free else None,
         # Copilot answers 200 to an event without either id, and ignores it.
         one_of=(("user_id", "thing_id"),) if custom else (),
         carries_consent=name in {"consent", "unsubscribe"},

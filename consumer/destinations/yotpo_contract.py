@@ -7,6 +7,7 @@ and lengths (a general page; we assume that it covers this endpoint).
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from decimal import Decimal
 
 from consumer.destinations import FieldRule, Target
@@ -22,6 +23,35 @@ _NAME = re.compile(r"[a-z0-9_]{1,32}")
 _E164 = re.compile(r"\+[1-9][0-9]{1,14}")
 _EMAIL = re.compile(r"[^@\s\x00-\x1f\x7f-\x9f]+@[^@\s\x00-\x1f\x7f-\x9f]+")
 
+
+def _property_problem(name: str, value: object) -> str | None:
+    return _properties_problem({name: value})
+
+
+def _properties_problem(value: object) -> str | None:
+    problem = _flat_problem("properties", value)
+    return None if problem is None else problem.partition(": ")[2]
+
+
+def _customer_rule(name: str) -> FieldRule:
+    """Return the rule of an identifier: the check of an event whose customer has only this one."""
+
+    def problem(value: object) -> str | None:
+        found = _customer_problem({name: value})
+        return None if found is None else found.partition(": ")[2]
+
+    return FieldRule(problem=problem)
+
+
+def _customer_names_problem(names: Collection[str]) -> str | None:
+    """Return what is wrong with a customer of these fields, whatever their values."""
+    problem = _customer_problem({name: value for name, value in _VALID_CUSTOMER.items() if name in names})
+    return None if problem is None else problem.partition(": ")[2]
+
+
+_VALID_CUSTOMER: Fields = {"external_id": "1", "phone_number": "+491", "email": "a@b"}
+_PROPERTIES = FieldRule(problem=_properties_problem, property_problem=_property_problem)
+
 TARGET = Target(
     "event",
     named=True,
@@ -29,14 +59,15 @@ TARGET = Target(
         "customer": FieldRule(
             mandatory=True,
             fields={
-                "external_id": FieldRule(),
-                "phone_number": FieldRule(),
-                "email": FieldRule(),
-                "custom_properties": FieldRule(),
+                "external_id": _customer_rule("external_id"),
+                "phone_number": _customer_rule("phone_number"),
+                "email": _customer_rule("email"),
+                "custom_properties": _PROPERTIES,
             },
             free=False,
+            names_problem=_customer_names_problem,
         ),
-        "properties": FieldRule(),
+        "properties": _PROPERTIES,
     },
 )
 """The one target: a custom customer event."""

@@ -18,9 +18,38 @@ from consumer.model.values import Fields
 Problem = Callable[[Fields], "str | None"]
 
 _OBJECT_TYPE = re.compile(r"[1-9][0-9]{0,17}")
+_OBJECTS = frozenset({"properties", "traits", "context", "integrations"})
+
+
+def form_problem(fields: Mapping[str, object], known: Collection[str]) -> str | None:
+    """Return which field is unknown to the call or has the wrong form: an object, or an id."""
+    for name, value in fields.items():
+        if name not in known:
+            return f"{safe_field_name(name)}: this call has no such field"
+        if name in _OBJECTS:
+            if not isinstance(value, dict):
+                return f"{name}: must be an object"
+        elif not isinstance(value, str):
+            return f"{name}: must be text, and not blank"
+        elif (problem := id_problem(value)) is not None:
+            return f"{name}: {problem}"
+    return None
+
+
+def _rule(name: str, *, mandatory: bool = False) -> FieldRule:
+    """Return the rule of a field: the check of a call that has only this field."""
+
+    def problem(value: object) -> str | None:
+        found = form_problem({name: value}, (name,))
+        return None if found is None else found.partition(": ")[2]
+
+    return FieldRule(mandatory, problem=problem)
+
+
 _MANDATORY = FieldRule(mandatory=True)
-_SURROUNDINGS = {"context": FieldRule(), "integrations": FieldRule()}
-_PERSON = {"userId": FieldRule(), "anonymousId": FieldRule()}
+_USER_ID, _GROUP_ID, _PREVIOUS_ID = (_rule(name, mandatory=True) for name in ("userId", "groupId", "previousId"))
+_SURROUNDINGS = {"context": _rule("context"), "integrations": _rule("integrations")}
+_PERSON = {"userId": _rule("userId"), "anonymousId": _rule("anonymousId")}
 _TRAITS = FieldRule(
     fields={
         "email": FieldRule(),
@@ -30,7 +59,7 @@ _TRAITS = FieldRule(
     }
 )
 _EITHER_ID = (("userId", "anonymousId"),)
-_PROPERTIES = {"properties": FieldRule()}
+_PROPERTIES = {"properties": _rule("properties")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,21 +116,6 @@ def alias_problem(fields: Fields) -> str | None:
     )
 
 
-def form_problem(fields: Fields, known: Collection[str]) -> str | None:
-    """Return which field is unknown to the call or has the wrong form: an object, or an id."""
-    for name, value in fields.items():
-        if name not in known:
-            return f"{safe_field_name(name)}: this call has no such field"
-        if name in _OBJECTS:
-            if not isinstance(value, dict):
-                return f"{name}: must be an object"
-        elif not isinstance(value, str):
-            return f"{name}: must be text, and not blank"
-        elif (problem := id_problem(value)) is not None:
-            return f"{name}: {problem}"
-    return None
-
-
 def integrations_problem(integrations: Mapping[str, object]) -> str | None:
     """Return what is wrong with an event's integrations; `All: false` would disable every destination."""
     if not all(isinstance(value, bool) for value in integrations.values()):
@@ -120,9 +134,6 @@ def object_type(value: object) -> str | None:
     return value if isinstance(value, str) and _OBJECT_TYPE.fullmatch(value) else None
 
 
-_OBJECTS = frozenset({"properties", "traits", "context", "integrations"})
-
-
 def _track() -> Target:
     """Return the contract of track. Events that act on the workspace need other fields."""
     plain = Target("track", named=True, fields={**_PERSON, **_PROPERTIES, **_SURROUNDINGS}, one_of=_EITHER_ID)
@@ -134,7 +145,7 @@ def _track() -> Target:
 def _acting_target(plain: Target, need: Requirements) -> Target:
     fields = dict(plain.fields)
     if need.user:
-        fields["userId"] = _MANDATORY
+        fields["userId"] = _USER_ID
     properties = dict.fromkeys((*need.properties, *(("objectId", "objectTypeId") if need.object else ())), _MANDATORY)
     if properties:
         fields["properties"] = FieldRule(mandatory=True, fields=properties)
@@ -158,12 +169,26 @@ CALLS: Mapping[str, CallContract] = {
     "group": CallContract(
         Target(
             "group",
-            fields={**_PERSON, "groupId": _MANDATORY, "objectTypeId": FieldRule(), "traits": _TRAITS, **_SURROUNDINGS},
+            fields={
+                **_PERSON,
+                "groupId": _GROUP_ID,
+                "objectTypeId": FieldRule(),
+                "traits": _TRAITS,
+                **_SURROUNDINGS,
+            },
         ),
         group_problem,
     ),
     "alias": CallContract(
-        Target("alias", fields={"previousId": _MANDATORY, "userId": _MANDATORY, **_SURROUNDINGS}), alias_problem
+        Target(
+            "alias",
+            fields={
+                "previousId": _PREVIOUS_ID,
+                "userId": _USER_ID,
+                **_SURROUNDINGS,
+            },
+        ),
+        alias_problem,
     ),
 }
 """The calls, by the target's name."""
