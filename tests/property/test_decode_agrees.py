@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from consumer.model import Fault
 from consumer.model.values import Instant
 from consumer.translation.avro.decoder import WriterSchema, decode, read_schema
+from consumer.translation.avro.float32 import shortest_float32
 from consumer.translation.avro.schema_link import DefinitionIndex, canonical_form, link
 from consumer.translation.avro.schema_text import read_schema_text
 from tests.examples import examples
@@ -32,6 +33,7 @@ _LEAVES: list[tuple[Json, st.SearchStrategy[Json]]] = [
     ("int", st.integers(-(2**31), 2**31 - 1)),
     ("long", _LONG),
     ("double", st.floats()),
+    ("float", st.floats(width=32)),
     ("string", st.text()),
     ("bytes", st.binary()),
     ({"type": "bytes", "logicalType": "decimal", "precision": 12, "scale": 3}, st.decimals(-(10**8), 10**8, places=3)),
@@ -90,6 +92,8 @@ def normalized(value: Json, schema: Json) -> Json:
         return [normalized(each, schema["items"]) for each in value]
     if kind == "map":
         return {name: normalized(each, schema["values"]) for name, each in value.items()}
+    if kind == "float":
+        return shortest_float32(value)
     return Instant(value) if means == "timestamp-nanos" else _plain(value)
 
 

@@ -17,6 +17,7 @@ from decimal import MAX_EMAX, MIN_EMIN, Context
 from fastavro.read import LOGICAL_READERS
 
 from consumer.model.values import Instant, Value
+from consumer.translation.avro.float32 import shortest_float32
 from consumer.translation.avro.named_record import AvroRecord, PartialRecord
 from consumer.translation.avro.schema_text import Json
 
@@ -89,6 +90,10 @@ def _decimal(data: bytes, writer: Json, _reader: Json = None) -> Value:
     return _EXACT.scaleb(int.from_bytes(data, "big", signed=True), writer["cdp.exponent"])
 
 
+def _float(data: float, _writer: Json = None, _reader: Json = None) -> Value:
+    return shortest_float32(data)
+
+
 def _uuid(data: bytes, _writer: Json = None, _reader: Json = None) -> Value:
     digits = data.hex()
     return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
@@ -159,6 +164,7 @@ _READERS: dict[tuple[str, str], Callable[..., Value]] = {
     ("long", "local-timestamp-millis"): _local(1_000_000),
     ("long", "local-timestamp-micros"): _local(1000),
     ("long", "local-timestamp-nanos"): _local(1),
+    ("float", "shortest"): _float,
     ("bytes", "decimal"): _decimal,
     ("fixed", "decimal"): _decimal,
     ("fixed", "uuid"): _uuid,
@@ -190,6 +196,8 @@ def decoding_form(node: Json) -> Json:
     """
     if isinstance(node, list):
         return [decoding_form(each) for each in node]
+    if node == "float":
+        node = {"type": "float"}
     if not isinstance(node, dict):
         return node
     kind = node["type"]
@@ -201,7 +209,7 @@ def decoding_form(node: Json) -> Json:
         kept["items"] = decoding_form(node["items"])
     elif kind == "map":
         kept["values"] = decoding_form(node["values"])
-    logical = node.get("logicalType")
+    logical = "shortest" if kind == "float" else node.get("logicalType")
     if isinstance(logical, str) and (kind, logical) in _READERS and _is_valid(kind, logical, node):
         kept["logicalType"] = _STRICT + logical
         if logical == "decimal":
