@@ -9,10 +9,21 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from consumer.model import DeadLetterCause
 from consumer.model.values import Instant, iso_text
 from consumer.translation.avro.decoder import decode
 from consumer.translation.expressions.timestamps import parse_instant
-from tests.unit.translator_harness import Json, encode, record, writer_schema
+from tests.unit.order_event import sent_fields
+from tests.unit.translator_harness import (
+    FakeMessage,
+    Json,
+    encode,
+    mapping_with,
+    new_translator,
+    record,
+    with_schema_id,
+    writer_schema,
+)
 
 FIRST_NS = -62_135_596_800 * 1_000_000_000
 END_NS = 253_402_300_800 * 1_000_000_000
@@ -78,3 +89,34 @@ def test_avro_time_of_day_is_iso_8601(micros: int) -> None:
         assert re.fullmatch(r"\d\d:\d\d:\d\d(\.\d{3}|\.\d{6})?", text)
         moment = time.fromisoformat(text)
         assert ((moment.hour * 60 + moment.minute) * 60 + moment.second) * 1_000_000 + moment.microsecond == passed
+
+
+OUTSIDE: list[tuple[str, str, int]] = [
+    ("int", "date", date.min.toordinal() - date(1970, 1, 1).toordinal() - 1),
+    ("int", "date", date.max.toordinal() - date(1970, 1, 1).toordinal() + 1),
+    ("int", "time-millis", 86_400_000),
+    ("int", "time-millis", -1),
+    ("long", "time-micros", 86_400_000_000),
+    *(
+        ("long", f"{prefix}timestamp-{unit}", edge // UNITS_NS[unit] - before)
+        for prefix in ("", "local-")
+        for unit in ("millis", "micros")
+        for edge, before in ((FIRST_NS, 1), (END_NS, 0))
+    ),
+]
+
+
+@pytest.mark.parametrize(("kind", "logical", "value"), OUTSIDE)
+def test_used_time_without_a_text_is_unmappable(kind: str, logical: str, value: int) -> None:
+    """An entry that does not read it is not affected."""
+    datum = encode(record("hut.Stay", at=kind, guest="string"), {"at": value, "guest": "g-1"})
+    schema = record("hut.Stay", at={"type": kind, "logicalType": logical}, guest="string")
+    text = mapping_with("{guest: guest, at: at}", name="hut.Stay") + (
+        "      - to: vendor.add\n        label: other\n        fields: {guest: guest}\n"
+    )
+    out = new_translator(text, schema).translate([FakeMessage(with_schema_id(1, datum))])
+    assert sent_fields(out) == [{"guest": "g-1"}]
+    [failure] = out.faults
+    assert failure.fault.cause is DeadLetterCause.UNMAPPABLE
+    assert failure.fault.detail.startswith("add: fields.at: ")
+    assert str(value) not in failure.fault.detail
