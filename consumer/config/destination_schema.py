@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from consumer.config import field_types
-from consumer.config.schema_nodes import ListOption, MapOption, Option, Section
+from consumer.config.schema_nodes import JsonSchema, ListOption, MapOption, Option, Section
 from consumer.delivery.options import DestinationOptions
 from consumer.destinations.kinds import KINDS
 
@@ -138,3 +138,11 @@ def of_kind(kind: str) -> Section:
     """Return the section of one destination of `kind`."""
     secrets = {name: Option(field_types.SecretValue(), _FROM, required=True) for name in KINDS[kind].secrets}
     return Section({**EVERY, **secrets, **OF_KIND.get(kind, {})}, renamed=_RENAMED)
+
+
+def json_schema(kind: str) -> JsonSchema:
+    """Return the JSON Schema of one destination of `kind`. A disabled one may leave out its mandatory keys."""
+    schema = of_kind(kind).schema()
+    required = schema.pop("required")
+    disabled = {"properties": {"enabled": {"const": False}}, "required": ["enabled"]}
+    return {**schema, "if": disabled, "else": {"required": required}}

@@ -111,7 +111,7 @@ def _named_files(tree: Table, settings: Settings) -> dict[Path, tuple[str, Node]
 
 def json_schema() -> JsonSchema:
     """Return the JSON Schema of the file for editors. The table that validates the file generates it."""
-    of_kind = {kind: destination_schema.of_kind(kind).schema() for kind in KINDS}
+    of_kind = {kind: destination_schema.json_schema(kind) for kind in KINDS}
     named = {kind: {"$ref": f"#/$defs/{kind}"} for kind in KINDS}
     described = _FILE.schema()
     described["properties"]["destinations"] = {

@@ -65,7 +65,7 @@ def test_schema_has_every_key_of_the_documented_example() -> None:
     assert written <= known
     assert schema["required"] == ["kafka", "topics", "mapping", "destinations"]
     assert schema["additionalProperties"] is False
-    assert schema["$defs"]["yotpo"]["required"] == ["url", "secret", "store_id"]
+    assert schema["$defs"]["yotpo"]["else"]["required"] == ["url", "secret", "store_id"]
 
 
 WORDS = st.sampled_from(

@@ -75,7 +75,7 @@ def test_delivered_batch_is_settled_whole() -> None:
     assert (len(case.queue), case.outcomes.open_bytes) == (0, 0)
 
 
-def test_partially_refused_batch_settles_the_rest_and_dead_letters_the_named() -> None:
+def test_partially_refused_batch_settles_all_but_the_named() -> None:
     case = Case(count=4)
     case.lane.dead_letter_cause = DeadLetterCause.REFUSED
     fault = Fault(DeadLetterCause.REFUSED, "not valid", 200)
