@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from consumer.translation.expressions.expression import Expression, compile_expression
-from consumer.translation.expressions.static_checks import Problem
+from consumer.translation.expressions.static_checks import Problem, bare_literal_problem
 from consumer.translation.expressions.timestamps import parse_instant
 
 PROBLEMS = [
@@ -50,6 +50,7 @@ BARE = [
     ("false != agreed", 0),
     ("a[?deleted == null].b", 14),
     ("if(a, true, `false`)", 6),
+    ("to_array(false)", 9),
     ("true", 0),
     ("true.a", 0),
     ("!false", 1),
@@ -66,8 +67,9 @@ BARE = [
 @pytest.mark.parametrize(("text", "position"), BARE, ids=[text for text, _ in BARE])
 def test_bare_true_false_or_null_is_refused_with_the_cure(text: str, position: int) -> None:
     """JMESPath reads it as a field's name: `agreed == true` is true for an event without either field."""
-    problem = compile_expression(text)
-    assert isinstance(problem, Problem)
+    assert isinstance(compile_expression(text), Expression), "it is valid JMESPath"
+    problem = bare_literal_problem(text)
+    assert problem is not None
     word = next(word for word in ("true", "false", "null") if text.startswith(word, position))
     assert problem == Problem(
         f"names a field {word}, and not the value {word}",
@@ -81,6 +83,7 @@ def test_bare_true_false_or_null_is_refused_with_the_cure(text: str, position: i
 )
 def test_literals_quoted_names_and_members_are_no_bare_literals(text: str) -> None:
     assert isinstance(compile_expression(text), Expression)
+    assert bare_literal_problem(text) is None
 
 
 def test_misspelt_function_has_nearest_name_as_hint() -> None:

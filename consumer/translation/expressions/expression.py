@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from jmespath.exceptions import JMESPathError
 
 from consumer.translation.expressions.compiler import Evaluator, compile_ast
-from consumer.translation.expressions.parser import Ast, ExactParser, bare_literal
-from consumer.translation.expressions.static_checks import Problem, bare_literal_problem, check_ast, syntax_problem
+from consumer.translation.expressions.parser import Ast, ExactParser
+from consumer.translation.expressions.static_checks import Problem, check_ast, syntax_problem
 
 _MAX_CHARS = 10_000  # characters; the parser recurses
 
@@ -37,8 +37,6 @@ def compile_expression(text: str) -> Expression | Problem:
         return Problem("is nested too deeply", 0, "split it into simpler expressions")
     except (ValueError, LookupError, TypeError):
         return Problem("is not valid JMESPath", 0, "check the expression with jmespath.org")
-    if (bare := bare_literal(text)) is not None:
-        return bare_literal_problem(*bare)
     names: set[str] = set()
     result = check_ast(ast, text, names)
     if isinstance(result, Problem):

@@ -13,7 +13,7 @@ from jmespath.exceptions import IncompleteExpressionError, JMESPathError, LexerE
 from consumer.model.findings import did_you_mean
 from consumer.translation.expressions.functions import META_NAMES, Functions
 from consumer.translation.expressions.jmespath_functions import MAX_EXPONENT
-from consumer.translation.expressions.parser import BAD_LITERAL, Ast
+from consumer.translation.expressions.parser import BAD_LITERAL, Ast, bare_literal
 
 _FUNCTIONS = Functions.FUNCTION_TABLE
 _LITERAL_ARGUMENTS = {"is": 1, "meta": 0, "header": 0}
@@ -57,8 +57,15 @@ def syntax_problem(error: JMESPathError, text: str) -> Problem:
             return Problem(f"is not JMESPath at `{text[position:][:_SHOWN]}`", position, _hint(text, position))
 
 
-def bare_literal_problem(word: str, position: int) -> Problem:
-    """Return the problem of an unquoted `true`, `false` or `null`, which JMESPath reads as the name of a field."""
+def bare_literal_problem(text: str) -> Problem | None:
+    """Return the problem of an unquoted `true`, `false` or `null`; `None` if there is none.
+
+    JMESPath reads it as the name of a field, so it is valid there. In a mapping it is meant as a value.
+    """
+    found = bare_literal(text)
+    if found is None:
+        return None
+    word, position = found
     hint = f'write the value in backticks: `{word}`; write a field of that name in double quotes: "{word}"'
     return Problem(f"names a field {word}, and not the value {word}", position, hint)
 

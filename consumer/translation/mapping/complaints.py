@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from consumer.translation.expressions.expression import Expression, compile_expression
-from consumer.translation.expressions.static_checks import Problem
+from consumer.translation.expressions.static_checks import Problem, bare_literal_problem
 from consumer.yaml_document import Node, ReadContext, Scalar, Table, below, is_empty, node_kind, was_cut
 
 _QUOTE_HINT = "quote the whole expression"
@@ -59,6 +59,8 @@ class MappingReadContext(ReadContext):
             self.error(node, path, *_not_text_problem(node, "an expression"))
             return None
         result = compile_expression(node.value)
+        if isinstance(result, Expression) and (problem := bare_literal_problem(node.value)) is not None:
+            result = problem
         if isinstance(result, Problem):
             self._expression_error(node, path, result)
             return None
