@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from consumer.config.complaints import ConfigReadContext
 from consumer.config.env_substitution import expand
@@ -17,6 +18,7 @@ from consumer.yaml_document import Node, Scalar, Table, below
 
 _WORTH_HIDING = 3  # characters; a shorter value would be masked within ordinary words
 _HINTS = dict.fromkeys(("bootstrap.servers", "metadata.broker.list"), "write `host:port`, or `host:port,host:port`")
+_FILE_HINT = "check that the file exists and holds PEM text"
 _UNKNOWN_PROPERTY = "No such configuration property"
 
 
@@ -27,7 +29,7 @@ def check_kafka(settings: Settings, tree: Table, context: ConfigReadContext) -> 
     if isinstance(node, Table) and node.entries and not has_brokers:
         hint = "write `bootstrap.servers: ${KAFKA_BOOTSTRAP_SERVERS}`"
         context.error(node, "kafka", "`bootstrap.servers` is missing", hint)
-    for text in complaints(settings.kafka):
+    for text in complaints(_without_absent_files(settings.kafka, context)):
         _property_error(text, settings.kafka, node, "kafka", context)
     if settings.registry is not None and "url" not in settings.registry:
         schemas = tree.get("schemas")
@@ -50,15 +52,29 @@ def _check_registry(properties: Mapping[str, str], node: Node | None, context: C
             return
     if environment_findings(context.environ):
         return  # the client reads these variables as well: it would fail, and not because of its properties
-    for text in registry_complaints(properties):
+    for text in registry_complaints(_without_absent_files(properties, context)):
         _property_error(text, properties, node, "schemas.registry", context)
+
+
+def _without_absent_files(properties: Mapping[str, str], context: ConfigReadContext) -> Mapping[str, str]:
+    """Return the properties to check. An offline run need not have the certificates and keys of the service."""
+    if not context.offline:
+        return properties
+    return {name: value for name, value in properties.items() if not name.endswith(".location") or Path(value).exists()}
+
+
+def _names(text: str, name: str) -> bool:
+    return re.search(rf"(?<![\w.]){re.escape(name)}(?![\w.])", text) is not None
 
 
 def _property_error(
     text: str, properties: Mapping[str, str], node: Node | None, path: str, context: ConfigReadContext
 ) -> None:
     """Report a client library's error at the property named in its text. Mask each value that may be secret."""
-    named = [each for each in properties if re.search(rf"(?<![\w.]){re.escape(each)}(?![\w.])", text)]
+    given = [key.text for key, _ in node.entries] if isinstance(node, Table) else []
+    if any(_names(text, each) for each in given if each not in properties):
+        return  # its value could not be read, which is an error already
+    named = [each for each in properties if _names(text, each)]
     name = min(named, key=text.index, default=None)
     for each, value in properties.items():
         # A value that comes from the environment or from a file may be anything, so mask that as well.
@@ -69,6 +85,8 @@ def _property_error(
         unknown = text.startswith(_UNKNOWN_PROPERTY)
         place = node.key(name) if unknown else node.get(name)
         hint = "check the spelling: the names are in librdkafka's CONFIGURATION.md" if unknown else _HINTS.get(name, "")
+        if name.endswith(".location"):
+            hint = _FILE_HINT
     message = text.removeprefix(f"{name}: ")
     if name is not None and not _is_literal(node, name):
         message = f"{_source(node, name)}{message}"

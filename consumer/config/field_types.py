@@ -162,6 +162,15 @@ _SEVERAL_LINES = re.compile(r"\.pem$|jaas")
 _IN_HEADERS = frozenset({"bearer.auth.token"})
 
 
+_CREDENTIALS = frozenset({"sasl.username", "sasl.password", "basic.auth.user.info"})
+_PLACEHOLDER = "unset:unset"
+"""A credential that an offline run need not have. Without one, the client libraries refuse the other properties."""
+
+
+def _or_placeholder(value: Any, name: str, context: ConfigReadContext) -> Any:  # noqa: ANN401 - a text, or NOTHING
+    return _PLACEHOLDER if value is NOTHING and context.offline and name in _CREDENTIALS else value
+
+
 class Property:
     """One property of a client library: passed on as text, unchanged."""
 
@@ -171,8 +180,8 @@ class Property:
         if isinstance(node, Table) or is_secret_name(name):
             kind = SecretValue(_SEVERAL_LINES.search(name) is not None, name in _IN_HEADERS)
             secret = kind.read(node, path, context)
-            return NOTHING if secret is NOTHING else secret.reveal()
-        return text().read(node, path, context)
+            return _or_placeholder(NOTHING if secret is NOTHING else secret.reveal(), name, context)
+        return _or_placeholder(text().read(node, path, context), name, context)
 
     def schema(self) -> JsonSchema:
         """Describe a property."""

@@ -212,6 +212,32 @@ def test_offline_needs_no_variable_and_no_secret(tmp_path: Path) -> None:
     assert loaded(tmp_path, text, {}).settings is None
 
 
+SASL = """kafka:
+  bootstrap.servers: broker:9092
+  security.protocol: SASL_SSL
+  sasl.mechanism: SCRAM-SHA-512
+  sasl.username: ${KAFKA_USER}
+  sasl.password: {file: FOLDER/kafka-password}
+  ssl.ca.location: FOLDER/ca.pem
+"""
+
+
+def test_offline_needs_no_kafka_credentials_and_no_certificate(tmp_path: Path) -> None:
+    """Properties are checked all the same."""
+    text = GOOD.replace("kafka:\n  bootstrap.servers: ${KAFKA_BOOTSTRAP_SERVERS}\n", SASL.replace("FOLDER", "/nowhere"))
+    found = loaded(tmp_path, text, ENVIRON, offline=True)
+    assert found.settings is not None, [finding.text() for finding in found.findings]
+    wrong = loaded(tmp_path, text.replace("SASL_SSL", "SASL_TLS"), ENVIRON, offline=True)
+    assert [finding.path for finding in wrong.findings] == ["kafka.security.protocol"]
+
+
+def test_unreadable_kafka_credentials_are_reported_once_each(tmp_path: Path) -> None:
+    """The client library's complaint that both are missing would be a consequence."""
+    text = GOOD.replace("kafka:\n  bootstrap.servers: ${KAFKA_BOOTSTRAP_SERVERS}\n", SASL.replace("FOLDER", "/nowhere"))
+    found = loaded(tmp_path, text, ENVIRON)
+    assert sorted(finding.path for finding in found.findings) == ["kafka.sasl.password", "kafka.sasl.username"]
+
+
 @pytest.mark.parametrize("spelling", ["true", "True", '"true"', "${ON}", '"${ON:-false}"'])
 def test_boolean_may_come_from_the_environment(tmp_path: Path, spelling: str) -> None:
     text = GOOD + f"    enabled: {spelling}\n"
