@@ -35,7 +35,7 @@ _BOMBS: dict[int, object] = {
     _EMPTIES: [*doubling(40, record("bomb.R0"), "bomb."), record(ORDER, event_id="bomb.R39")],
     _NULLS: record(ORDER, event_id=["null", "string"], lines=array("null")),
     _LARGE: {**record(ORDER, event_id="string"), "doc": "x" * 2_000_000},
-    _DEEP: chain(2_000, "int"),
+    _DEEP: [*chain(2_000, "int"), record(ORDER, event_id="R1999")],
     _NO_SCHEMA: ["no", {"schema": ["at all"]}],
     _COLLIDES: record(ORDER, a=record("shop.A", x="int"), b=record("shop.A", x="string")),
 }
@@ -58,7 +58,7 @@ _DATA: tuple[tuple[int, bytes, str | None], ...] = (
     (_NULLS, b"\x00" + HUGE, ORDER),
     (_NULLS, b"\x00" + LOWEST + b"\x00", ORDER),
     (_LARGE, b"\x02a", None),
-    (_DEEP, b"\x02", None),
+    (_DEEP, b"\xa0\x1f\x02", None),  # its last branch: an unused branch would be skipped
     (_NO_SCHEMA, b"\x02", None),
     (_COLLIDES, b"\x02", None),
 )
