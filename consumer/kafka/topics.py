@@ -69,11 +69,10 @@ class Subscription:
 
 
 def _pattern(text: str) -> TopicPattern:
-    match parse_pattern(text):
-        case TopicPattern() as pattern:
-            return pattern
-        case InvalidPattern(reason=reason):
-            raise ValueError(f"{text}: is not a regular expression of RE2 ({reason})")
+    pattern = parse_pattern(text)
+    if isinstance(pattern, InvalidPattern):
+        raise ValueError(f"{text}: is not a regular expression of RE2 ({pattern.reason})")  # noqa: TRY004 - of the text
+    return pattern
 
 
 class TopicWatch:

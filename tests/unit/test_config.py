@@ -231,6 +231,23 @@ def test_offline_needs_no_kafka_credentials_and_no_certificate(tmp_path: Path) -
     assert [finding.path for finding in wrong.findings] == ["kafka.security.protocol"]
 
 
+def test_kafka_error_that_names_no_property_is_reported_at_kafka(tmp_path: Path) -> None:
+    text = GOOD.replace("topics:", "  security.protocol: SASL_PLAINTEXT\n  sasl.mechanism: NONE-512\ntopics:")
+    assert [finding.path for finding in loaded(tmp_path, text, ENVIRON).findings] == ["kafka"]
+
+
+def test_missing_certificate_file_has_a_hint(tmp_path: Path) -> None:
+    text = GOOD.replace("topics:", "  security.protocol: SSL\n  ssl.ca.location: /nowhere/ca.pem\ntopics:")
+    (finding,) = loaded(tmp_path, text, ENVIRON).findings
+    assert (finding.path, finding.hint) == ("kafka.ssl.ca.location", "check that the file exists and holds PEM text")
+
+
+def test_flawed_secret_of_a_disabled_destination_is_no_error(tmp_path: Path) -> None:
+    text = GOOD + "    enabled: false\n  customerio: {url: https://cdp.customer.io/v1, api_key: '${CUSTOMERIO_KEY}'}\n"
+    found = loaded(tmp_path, text, {**ENVIRON, "COPILOT_CLIENT_SECRET": '"quoted"'})
+    assert found.settings is not None, [finding.text() for finding in found.findings]
+
+
 def test_unreadable_kafka_credentials_are_reported_once_each(tmp_path: Path) -> None:
     """The client library's complaint that both are missing would be a consequence."""
     text = GOOD.replace("kafka:\n  bootstrap.servers: ${KAFKA_BOOTSTRAP_SERVERS}\n", SASL.replace("FOLDER", "/nowhere"))

@@ -30,6 +30,7 @@ PROBLEMS = [
     ("header(a)", 0, "header() with a name that is not literal text"),
     ("a[::0]", 1, "a step of zero"),
     ("a" * 10_001, 0, "longer than"),
+    (f"a[{'1' * 5000}]", 0, "is not valid JMESPath"),
     ("!" * 5_000 + "a", 0, "is nested too deeply"),
     ('`[{"a": [1e4000]}]`', 0, "too large"),
 ]

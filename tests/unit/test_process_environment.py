@@ -117,3 +117,9 @@ def test_registry_is_not_blamed_for_a_variable(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setenv("ALL_PROXY", "socks5://quay.example:1080")
     text = GOOD + "schemas: {registry: {url: 'https://r'}}\n"
     assert loaded(tmp_path, text, {**ENVIRON, "ALL_PROXY": "socks5://quay.example:1080"}).findings == ()
+
+
+def test_file_name_that_no_system_accepts_is_named() -> None:
+    (finding,) = environment_findings({"SSL_CERT_FILE": "quay\0.pem"})
+    assert finding.path == "SSL_CERT_FILE"
+    assert "not the path of a file" in finding.message

@@ -61,9 +61,10 @@ def test_fingerprint_does_not_depend_on_where_types_are_defined(tmp_path: Path) 
 
 
 def test_records_of_top_level_union_are_found_by_name(tmp_path: Path) -> None:
-    write_schemas(tmp_path, u=[record("shop.A", x="int"), record("shop.B", x="shop.A")])
+    write_schemas(tmp_path, u=["null", record("shop.A", x="int"), record("shop.B", x="shop.A")])
     schemas, findings = load_schemas(tmp_path)
     assert not findings
+    assert set(schemas.by_name) == {"shop.A", "shop.B"}
     (schema,) = schemas.by_name["shop.B"]
     result = read_schema(schema.text, schema.references)
     assert not isinstance(result, Fault)

@@ -129,3 +129,24 @@ def test_type_that_contains_itself_in_every_way_is_decoded() -> None:
         other=["null", "port.Node"],
     )
     assert decoded(schema, encode(plain, value)) == value
+
+
+def test_record_that_contains_itself_is_decoded_by_its_name() -> None:
+    link = {"type": "record", "name": "quay.Link", "fields": [{"name": "next", "type": ["null", "quay.Link"]}]}
+    assert decoded(link, b"\x02\x02\x00") == {"next": {"next": {"next": None}}}
+
+
+def test_name_may_be_used_before_its_definition() -> None:
+    berth = {"type": "record", "name": "quay.Berth", "fields": [{"name": "at", "type": "int"}]}
+    fields = [{"name": "first", "type": "quay.Berth"}, {"name": "second", "type": berth}]
+    schema = {"type": "record", "name": "quay.Pair", "fields": fields}
+    assert decoded(schema, b"\x02\x04") == {"first": {"at": 1}, "second": {"at": 2}}
+
+
+@pytest.mark.parametrize(
+    "schema", [[["null"]], {"type": "record", "name": "A", "fields": [{"name": "x", "type": ["null", ["int"]]}]}]
+)
+def test_union_directly_within_a_union_is_refused(schema: Json) -> None:
+    read = read_schema(json.dumps(schema), {})
+    assert isinstance(read, Fault)
+    assert "a union directly within a union" in read.detail

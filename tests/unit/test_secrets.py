@@ -200,3 +200,9 @@ def test_no_finding_repeats_a_secret(tmp_path: Path, change: tuple[str, str]) ->
     assert texts
     for each in texts:
         assert "-canary" not in each
+
+
+def test_secret_without_a_source_neither_hangs_nor_is_invalid() -> None:
+    secret = Secret("value")
+    assert not secret.hangs()
+    assert not secret.is_invalid()

@@ -35,3 +35,22 @@ def test_one_field_of_a_group_is_enough(fields: str) -> None:
 @pytest.mark.parametrize("fields", ["{}", "{contact: {name: a}}"])
 def test_group_without_any_field_is_an_error(fields: str) -> None:
     assert complaints(fields) == ["`contact.mail` or `contact.phone` is missing; `add` needs one of them"]
+
+
+class TraitsDestination(FakeDestination):
+    """A destination whose consent is within an object."""
+
+    targets: Mapping[str, Target] = {
+        "identify": Target(
+            "identify", fields={"traits": FieldRule(fields={"unsubscribed": FieldRule(carries_consent=True)})}
+        )
+    }
+
+
+def test_consent_within_an_object_must_not_be_gated() -> None:
+    text = (
+        "version: 1\nevents:\n  quay.Boat:\n    deliver:\n      - to: vendor.identify\n        consent: ok\n"
+        "        fields: {traits: {unsubscribed: a}}\n"
+    )
+    _, findings = load_text(text, {"vendor": TraitsDestination()})
+    assert [finding.message for finding in findings] == ["must not gate a call that sets consent"]

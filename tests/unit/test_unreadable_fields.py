@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from consumer.model import DeadLetterCause, SkipReason
+from consumer.model import DeadLetterCause, Fault, SkipReason
 from consumer.model.translated_batch import Translation
-from consumer.translation.avro.decoder import decode
+from consumer.translation.avro import decoder
+from consumer.translation.avro.decoder import decode, read_schema
 from consumer.translation.avro.named_record import AvroRecord, PartialRecord
 from consumer.translation.unmappable import UnmappableError
 from tests.unit.order_event import sent_fields
@@ -187,3 +188,31 @@ def test_partial_record_is_a_record_with_its_name() -> None:
     assert isinstance(partial, AvroRecord)
     assert partial.full_name == "port.Boat"
     assert partial.get("c", 5) == 5
+
+
+def test_partial_record_yields_its_names_and_other_texts() -> None:
+    schema = json.dumps(
+        {
+            "type": "record",
+            "name": "quay.Boat",
+            "fields": [{"name": name, "type": "string"} for name in ("bad", "good")],
+        }
+    )
+    read = read_schema(schema, {})
+    assert not isinstance(read, Fault)
+    decoded = decode(read.branches[-1], b"\x02\xff\x04\xc3\xbc", 0)
+    assert isinstance(decoded, PartialRecord)
+    assert list(decoded) == ["bad", "good"]
+    assert decoded["good"] == "\u00fc"
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid"), "a text in it is not UTF-8"),
+        (MemoryError(), "a length in it is impossible"),
+        (KeyError("canary"), "it is odd (KeyError)"),
+    ],
+)
+def test_reason_of_a_failed_decoding_has_no_value(error: Exception, reason: str) -> None:
+    assert decoder._reason(error, "it is odd") == reason
