@@ -53,4 +53,6 @@ def test_consent_within_an_object_must_not_be_gated() -> None:
         "        fields: {traits: {unsubscribed: a}}\n"
     )
     _, findings = load_text(text, {"vendor": TraitsDestination()})
-    assert [finding.message for finding in findings] == ["must not gate a call that sets consent"]
+    assert [finding.message for finding in findings] == [
+        "must not gate a call that sets consent; a withdrawal would never be sent"
+    ]
