@@ -8,6 +8,7 @@ import pytest
 
 from consumer.model import Fault
 from consumer.translation.avro.decoder import WriterSchema, decode, is_used, read_schema
+from consumer.translation.avro.schema_text import top_names
 from consumer.translation.samples.json_to_avro import JsonToAvro
 from tests.unit.translator_harness import Json, encode, record, writer_schema
 
@@ -150,3 +151,7 @@ def test_union_directly_within_a_union_is_refused(schema: Json) -> None:
     read = read_schema(json.dumps(schema), {})
     assert isinstance(read, Fault)
     assert "a union directly within a union" in read.detail
+
+
+def test_top_level_type_that_wraps_a_union_is_named_union() -> None:
+    assert top_names({"type": ["null", "int"]}) == ("union",)

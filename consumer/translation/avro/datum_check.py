@@ -87,7 +87,7 @@ class DatumChecker:
             self._skip(schema["size"])
             if schema["size"] == 0:
                 self._count_empty()
-        else:
+        else:  # pragma: no cover - reached in the process of the hostile cases, which is not measured
             self._walk(self._names[kind], depth)
 
     def _blocks(self, inner: Json, depth: int, *, keyed: bool) -> None:
