@@ -8,8 +8,6 @@ one, are 2^40 records in no bytes at all. Data of a schema that allows any of th
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from consumer.translation.avro.schema_text import Json
 
 MAX_DEPTH = 200
@@ -29,12 +27,11 @@ class UnsafeDatumError(ValueError):
 
 
 class DatumChecker:
-    """Checks data of one schema; `names` are its named types by full name."""
+    """Checks data of one prepared schema: each use of a named type is the type itself."""
 
-    def __init__(self, schema: Json, names: Mapping[str, Json]) -> None:
-        """Keep the schema and its types."""
+    def __init__(self, schema: Json) -> None:
+        """Keep the schema."""
         self._schema = schema
-        self._names = names
         self._data = b""
         self._position = 0
         self._empty_left = 0
@@ -83,12 +80,10 @@ class DatumChecker:
             self._blocks(schema["values"], depth, keyed=True)
         elif kind == "enum":
             self._long()  # not structure: the symbol is judged where it is used
-        elif kind == "fixed":
+        else:  # fixed
             self._skip(schema["size"])
             if schema["size"] == 0:
                 self._count_empty()
-        else:  # pragma: no cover - reached in the process of the hostile cases, which is not measured
-            self._walk(self._names[kind], depth)
 
     def _blocks(self, inner: Json, depth: int, *, keyed: bool) -> None:
         while (count := self._long()) != 0:

@@ -149,7 +149,7 @@ def _branches(
     linked = link([top for top, needed in zip(tops, is_needed, strict=True) if needed], text, others)
     preparation = SchemaPreparation(linked.types, named_records)
     tolerant = cache(lambda: SchemaPreparation(linked.types, named_records, tolerant=True))
-    cost = SchemaCost({})
+    cost = SchemaCost()
     needed_tops = iter(linked.top)
     for name, needed in zip(top_names(schema), is_needed, strict=True):
         yield _branch(name, next(needed_tops), preparation, tolerant, cost) if needed else Branch(name)
@@ -165,7 +165,7 @@ def _branch(
     schema = preparation.schema(top)
     if isinstance(schema, str):
         return Branch(name, schema=schema)
-    checker = DatumChecker(schema, {}) if cost.needs_check(schema) else None
+    checker = DatumChecker(schema) if cost.needs_check(schema) else None
     return Branch(
         top if isinstance(top, TypeName) else name,
         is_record=schema["type"] == "record",

@@ -5,7 +5,6 @@ Results are kept for each named type: types that contain each other twice would 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import NamedTuple
 
 from consumer.translation.avro.schema_text import Json
@@ -36,11 +35,10 @@ _RECURSIVE = _Cost(empty=True, values=_UNBOUNDED, depth=_UNBOUNDED)
 
 
 class SchemaCost:
-    """Computes costs of schemas; `types` are their named types by full name."""
+    """Computes costs of prepared schemas: each use of a named type is the type itself."""
 
-    def __init__(self, types: Mapping[str, Json]) -> None:
+    def __init__(self) -> None:
         """Start without any result."""
-        self._types = types
         self._unsafe_items: dict[str, bool] = {}
         self._costs: dict[str, _Cost] = {}
 
@@ -58,7 +56,7 @@ class SchemaCost:
         if isinstance(schema, list):
             return any([self._has_unsafe_items(each) for each in schema])  # noqa: C419 - a generator takes twice the stack
         if isinstance(schema, str):
-            return schema in self._types and self._has_unsafe_items(self._types[schema])
+            return False
         kind = schema["type"]
         if kind == "array":
             cost = self._cost(schema["items"])
@@ -78,8 +76,6 @@ class SchemaCost:
             values = max(0, max((each.values for each in branches), default=0) - 1)
             return _Cost(empty=False, values=values, depth=1 + max((each.depth for each in branches), default=0))
         if isinstance(schema, str):
-            if schema in self._types:
-                return self._cost(self._types[schema])
             return _EMPTY if schema == "null" else _BYTES
         match schema["type"]:
             case "record":
