@@ -72,13 +72,13 @@ def _contracts(targets: Mapping[str, Mapping[str, Target]]) -> list[JsonSchema]:
     rules = []
     for name, same_name in by_name.items():
         condition = {"properties": {"to": {"pattern": rf"\.{re.escape(name)}$"}}, "required": ["to"]}
-        contracts = [_contract_by_name(target) for target in same_name]
+        contracts = [target_schema(target) for target in same_name]
         rules.append({"if": condition, "then": contracts[0] if len(contracts) == 1 else {"anyOf": contracts}})
     return rules
 
 
-def _contract_by_name(target: Target) -> JsonSchema:
-    """Describe the entries of a target; certain names of the event have a contract of their own."""
+def target_schema(target: Target) -> JsonSchema:
+    """Return the JSON Schema of a target's entries; certain names of the event have a contract of their own."""
     plain = _contract(target)
     if not target.by_name:
         return plain
@@ -93,7 +93,7 @@ def _is_named(names: Mapping[str, Target] | list[str]) -> JsonSchema:
 def _contract(target: Target) -> JsonSchema:
     fields = _object(FieldRule(fields=target.fields, free=target.free))
     if target.one_of:
-        fields["allOf"] = [{"anyOf": [{"required": [name]} for name in group]} for group in target.one_of]
+        fields["allOf"] = [{"anyOf": [_is_mapped(name) for name in group]} for group in target.one_of]
     must_map = bool(target.one_of) or any(rule.mandatory for rule in target.fields.values())
     contract: JsonSchema = {"properties": {"fields": fields if must_map else {"anyOf": [{"type": "null"}, fields]}}}
     contract["required"] = [*(["name"] if target.named else []), *(["fields"] if must_map else [])]
@@ -117,6 +117,15 @@ def _object(rule: FieldRule) -> JsonSchema:
 
 def _field(rule: FieldRule) -> JsonSchema:
     return _VALUE if rule.fields is None else {"anyOf": [_EXPRESSION, _CONSTANT, _EACH, _object(rule)]}
+
+
+def _is_mapped(dotted: str) -> JsonSchema:
+    """Describe an object that maps a field. An expression in the place of an object may have any fields."""
+    first, _, rest = dotted.partition(".")
+    mapped: JsonSchema = {"required": [first]}
+    if rest:
+        mapped["properties"] = {first: {"if": {"type": "object"}, "then": _is_mapped(rest)}}
+    return mapped
 
 
 _VALUES: Mapping[str, JsonSchema] = {

@@ -20,6 +20,7 @@ from tests.unit.config_texts import GOOD
 from tests.unit.directive_texts import read
 from tests.unit.json_schema import errors, from_yaml
 from tests.unit.test_config import WHOLE
+from tests.unit.test_targets import ContactDestination, complaints
 
 MAPPING = (ROOT / "avro" / "mapping.yaml").read_text()
 SCHEMAS = {
@@ -39,6 +40,24 @@ def schema_of(document: Any) -> Any:  # noqa: ANN401 - JSON
     if "events" in document:
         return SCHEMAS["mapping"]
     return SCHEMAS["directives" if "directives" in document and "kafka" not in document else "config"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "accepted"),
+    [
+        ("{contact: {mail: a}}", True),
+        ("{contact: {phone: a, name: b}}", True),
+        ("{contact: customer}", True),
+        ("{contact: {name: a}}", False),
+        ("{}", False),
+    ],
+)
+def test_schema_agrees_with_check_on_a_group_within_an_object(fields: str, *, accepted: bool) -> None:
+    """An expression in the place of the object may have any fields."""
+    target = mapping_schema.target_schema(ContactDestination.targets["add"])
+    schema = {"$defs": SCHEMAS["mapping"]["$defs"], **target}
+    assert (errors(schema, from_yaml(f"fields: {fields}\n")) == []) is accepted
+    assert (complaints(fields) == []) is accepted
 
 
 def test_schema_accepts_the_mapping_of_the_demo() -> None:
