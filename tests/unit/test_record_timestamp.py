@@ -108,8 +108,8 @@ def test_unknown_schema_of_an_undated_record_has_a_grace_time() -> None:
 def test_dead_letter_of_an_undated_record_has_no_timestamp() -> None:
     def names(message: FakeMessage) -> set[str]:
         fault = Fault(DeadLetterCause.UNDECODABLE)
-        letter = DeadLetter(message, fault, "id", None, None, None, 0, NOW_MS, NOW_MS)
-        return {name for name, _ in headers_of(letter, "cdp-hut", "f00d")}
+        dead_letter = DeadLetter(message, fault, "id", None, None, None, 0, NOW_MS, NOW_MS)
+        return {name for name, _ in headers_of(dead_letter, "cdp-hut", "f00d")}
 
     assert names(order_message()) - names(undated()) == {"cdp-original-timestamp"}
 

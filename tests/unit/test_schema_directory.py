@@ -121,7 +121,7 @@ def test_only_a_file_that_needs_one_of_two_definitions_is_wrong(tmp_path: Path) 
 
 
 def test_two_meanings_of_one_fingerprint_are_an_error(tmp_path: Path) -> None:
-    """Logical types are not in the fingerprint: records could not be told apart. Equal copies are no error."""
+    """Logical types are not in the fingerprint: records could not be distinguished. Equal copies are no error."""
     at = {"type": "long", "logicalType": "timestamp-millis"}
     write_schemas(
         tmp_path, a=record("port.Boat", at="long"), b=record("port.Boat", at=at), c=record("port.Boat", at="long")

@@ -12,6 +12,7 @@ from typing import Any
 from consumer.delivery.backoff import Backoff
 from consumer.delivery.delivery import Delivery
 from consumer.delivery.dispatcher import Dispatcher
+from consumer.delivery.guards.poison_detector import PoisonDetectionOptions
 from consumer.delivery.http.client import HttpConnection, fetch_token
 from consumer.delivery.http.credentials import BasicCredentials, Credentials, TokenCredentials
 from consumer.delivery.ledger.partition_ledger import PartitionLedger
@@ -19,6 +20,7 @@ from consumer.delivery.options import DestinationOptions
 from consumer.demo.fakes.base import Fake
 from consumer.demo.fakes.copilot import FakeCopilot
 from consumer.demo.fakes.customerio import FakeCustomerio
+from consumer.demo.fakes.fault_rules import Respond, Rule, contains
 from consumer.demo.fakes.yotpo import FakeYotpo
 from consumer.destinations import Basic, Destination, Encoded
 from consumer.destinations.kinds import KINDS
@@ -74,7 +76,7 @@ class FakeSecret:
 
 
 class FakeDeadLetterTopic:
-    """A dead-dead_letter topic that acknowledges at once, or when a test calls `acknowledge`."""
+    """A dead-letter topic that acknowledges at once, or when a test calls `acknowledge`."""
 
     def __init__(self) -> None:
         self.dead_letters: list[DeadLetter] = []
@@ -258,3 +260,18 @@ async def dispatcher_harness(
         with suppress(asyncio.CancelledError):
             await running
         await harness.token_connection.close()
+
+
+@asynccontextmanager
+async def lane_with_poison(
+    failures: int,
+    status: int = 500,
+    **options: Any,  # noqa: ANN401 - as above
+) -> AsyncIterator[tuple[FakeCustomerio, DispatcherHarness, Rule]]:
+    """Run one lane to Customer.io. Requests with `POISON` fail; after `failures` they are isolated, never given up."""
+    never = PoisonDetectionOptions(failures=failures, give_up_after_s=3600)
+    async with (
+        FakeCustomerio(api_key="key") as fake,
+        dispatcher_harness(fake, lanes=1, poison_detection=never, **options) as harness,
+    ):
+        yield fake, harness, fake.faults.add(Respond(status), when=contains("POISON"))

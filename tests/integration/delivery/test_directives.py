@@ -5,13 +5,12 @@ import asyncio
 import pytest
 
 from consumer.delivery.guards.circuit_breaker import OpenCircuit
-from consumer.delivery.guards.poison_detector import PoisonDetectionOptions
 from consumer.delivery.keyed_queue import WaitReason
 from consumer.demo.fakes.customerio import FakeCustomerio
 from consumer.demo.fakes.fault_rules import Gate, Respond, WaitForGate, contains
 from consumer.model import DeadLetterCause
 from consumer.model.directives import NONE, Directives, Pause, Quarantine
-from tests.integration.delivery.dispatcher_harness import DispatcherHarness, dispatcher_harness
+from tests.integration.delivery.dispatcher_harness import DispatcherHarness, dispatcher_harness, lane_with_poison
 
 
 def quarantine(lanes: DispatcherHarness, slot: int) -> Directives:
@@ -108,8 +107,12 @@ def test_quarantined_offset_is_dead_lettered_without_request() -> None:
             await lanes.all_ended()
             assert fake.stored_ids() == {ids[1], ids[2]}
             assert not rule.hits
-            (letter,) = lanes.dead_letter_topic.dead_letters
-            assert (letter.delivery_id, letter.fault.cause, letter.attempts) == (ids[0], DeadLetterCause.QUARANTINED, 0)
+            (dead_letter,) = lanes.dead_letter_topic.dead_letters
+            assert (dead_letter.delivery_id, dead_letter.fault.cause, dead_letter.attempts) == (
+                ids[0],
+                DeadLetterCause.QUARANTINED,
+                0,
+            )
             assert lanes.settlement.accounting.accounts["customerio"].dead_lettered == 1
 
     asyncio.run(run())
@@ -124,7 +127,11 @@ def test_quarantined_key_is_dead_lettered_until_lifted() -> None:
             ids = lanes.owe(["a", "b", "other", "c"], [key, key, 2, key], "track")
             await lanes.all_ended()
             assert fake.stored_ids() == {ids[2]}
-            assert [letter.delivery_id for letter in lanes.dead_letter_topic.dead_letters] == [ids[0], ids[1], ids[3]]
+            assert [each.delivery_id for each in lanes.dead_letter_topic.dead_letters] == [
+                ids[0],
+                ids[1],
+                ids[3],
+            ]
             lanes.dispatcher.apply_directives(NONE)
             (later,) = lanes.owe(["d"], [key], "track")
             await lanes.all_ended()
@@ -135,12 +142,7 @@ def test_quarantined_key_is_dead_lettered_until_lifted() -> None:
 
 def test_quarantine_ends_wait_of_isolated_delivery() -> None:
     async def run() -> None:
-        never = PoisonDetectionOptions(failures=1, give_up_after_s=3600)
-        async with (
-            FakeCustomerio(api_key="key") as fake,
-            dispatcher_harness(fake, lanes=1, poison_detection=never) as lanes,
-        ):
-            poison = fake.faults.add(Respond(500), when=contains("POISON"))
+        async with lane_with_poison(1) as (fake, lanes, poison):
             ids = lanes.owe(["POISON", "behind it"], [1, 1], "track")
             await lanes.until(lambda: poison.hits >= 2)
             lanes.dispatcher.apply_directives(quarantine(lanes, 0))

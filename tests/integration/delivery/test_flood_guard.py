@@ -83,7 +83,7 @@ def test_flood_trips_guard_until_probe_is_accepted() -> None:
             await lanes.all_ended()
             assert lanes.observer.guard_resets == [(RETURN, REFUSED, "probe")]
             assert not lanes.dispatcher.flood_guard.tripped()
-            dead_lettered = {letter.delivery_id for letter in lanes.dead_letter_topic.dead_letters}
+            dead_lettered = {each.delivery_id for each in lanes.dead_letter_topic.dead_letters}
             assert dead_lettered < set(returns)
             assert len(dead_lettered) == 4
             assert fake.stored_ids() == ({*returns} - dead_lettered) | {*orders, *free}
@@ -176,7 +176,7 @@ def test_directive_resets_guard_and_counting_restarts() -> None:
             lanes.dispatcher.apply_directives(accept_all())
             await lanes.all_ended()
             assert lanes.observer.guard_resets == [(RETURN, REFUSED, "directive")]
-            assert {letter.delivery_id for letter in lanes.dead_letter_topic.dead_letters} == set(returns)
+            assert {each.delivery_id for each in lanes.dead_letter_topic.dead_letters} == set(returns)
             lanes.dispatcher.apply_directives(NONE)
             flood(lanes, "custom_event")
             await lanes.until(lambda: len(lanes.observer.guard_trips) == 2 and not lanes.dispatcher.requests_in_flight)

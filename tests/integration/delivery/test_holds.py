@@ -201,7 +201,7 @@ def test_delivery_too_old_behind_hold_is_refused_at_probe() -> None:
             later_s = 40 * 86_400.0
             lanes.dispatcher.time_window.record_server_date(formatdate(clock(), usegmt=True))
             await lanes.until(lambda: lanes.causes() == ["out_of_window"])
-            assert [letter.delivery_id for letter in lanes.dead_letter_topic.dead_letters] == old
+            assert [each.delivery_id for each in lanes.dead_letter_topic.dead_letters] == old
             later_s = 0.0
             fake.faults.remove(outage)
             fresh = lanes.owe(["fresh"], [2], "custom_event")

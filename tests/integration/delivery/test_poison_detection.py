@@ -13,7 +13,7 @@ from consumer.demo.fakes.base import Fake
 from consumer.demo.fakes.customerio import FakeCustomerio
 from consumer.demo.fakes.fault_rules import Action, Hang, Respond, Rule, contains
 from consumer.model import DeadLetterCause, TransientCause
-from tests.integration.delivery.dispatcher_harness import DispatcherHarness, dispatcher_harness
+from tests.integration.delivery.dispatcher_harness import DispatcherHarness, dispatcher_harness, lane_with_poison
 
 EVENTS = 8
 OPTIONS = PoisonDetectionOptions(failures=2, other_successes=1, give_up_after_s=0.2, give_up_successes=10)
@@ -79,10 +79,10 @@ def test_never_accepted_event_is_given_up(status: int, headers: dict[str, str], 
             ) as lanes,
         ):
             bad, ids, _ = await find(fake, lanes, Respond(status, headers))
-            (letter,) = lanes.dead_letter_topic.dead_letters
-            assert (letter.delivery_id, letter.fault.cause) == (bad, DeadLetterCause.NEVER_ACCEPTED)
-            assert letter.fault.status == status
-            assert letter.attempts > OPTIONS.failures
+            (dead_letter,) = lanes.dead_letter_topic.dead_letters
+            assert (dead_letter.delivery_id, dead_letter.fault.cause) == (bad, DeadLetterCause.NEVER_ACCEPTED)
+            assert dead_letter.fault.status == status
+            assert dead_letter.attempts > OPTIONS.failures
             # Probes go one by one. With 403, every counted failure may be that of a probe, and nothing is split.
             assert sum(lanes.observer.isolations) >= 2 or status == 403
             assert not lanes.dispatcher.poison_candidates
@@ -106,10 +106,10 @@ def test_event_without_response_is_given_up(count: int) -> None:
             ) as lanes,
         ):
             bad, ids, poison = await find(fake, lanes, Hang(60))
-            (letter,) = lanes.dead_letter_topic.dead_letters
-            assert (letter.delivery_id, letter.fault.cause) == (bad, DeadLetterCause.NEVER_ACCEPTED)
-            assert letter.fault.status is None
-            assert TransientCause.TIMED_OUT.value in letter.fault.detail
+            (dead_letter,) = lanes.dead_letter_topic.dead_letters
+            assert (dead_letter.delivery_id, dead_letter.fault.cause) == (bad, DeadLetterCause.NEVER_ACCEPTED)
+            assert dead_letter.fault.status is None
+            assert TransientCause.TIMED_OUT.value in dead_letter.fault.detail
             ids += await outage(fake, lanes, 500, calls=30)
             assert len(lanes.dead_letter_topic.dead_letters) == 1
             arrived = Counter(arrival.id for arrival in fake.received)
@@ -123,12 +123,7 @@ def test_event_without_response_is_given_up(count: int) -> None:
 
 def test_isolated_delivery_does_not_block_its_lane() -> None:
     async def run() -> None:
-        never = PoisonDetectionOptions(failures=2, give_up_after_s=3600)
-        async with (
-            FakeCustomerio(api_key="key") as fake,
-            dispatcher_harness(fake, lanes=1, poison_detection=never) as lanes,
-        ):
-            poison = fake.faults.add(Respond(500), when=contains("POISON"))
+        async with lane_with_poison(2) as (fake, lanes, poison):
             (bad,) = lanes.owe(["POISON"], [1], "track")
             await lanes.until(lambda: poison.hits >= 2)
             ids = lanes.owe(["behind it", "other"], [1, 2], "track")
@@ -148,12 +143,7 @@ def test_isolated_delivery_does_not_block_its_lane() -> None:
 
 def test_forbidden_poison_candidate_starts_no_more_holds() -> None:
     async def run() -> None:
-        never = PoisonDetectionOptions(failures=2, give_up_after_s=3600)
-        async with (
-            FakeCustomerio(api_key="key") as fake,
-            dispatcher_harness(fake, lanes=1, poison_detection=never, probe_s=0.05) as lanes,
-        ):
-            poison = fake.faults.add(Respond(403), when=contains("POISON"))
+        async with lane_with_poison(2, 403, probe_s=0.05) as (fake, lanes, poison):
             lanes.owe(["POISON"], [1], "track")
             ids: list[str] = []
             async with traffic(lanes, ids):
@@ -172,12 +162,7 @@ def test_forbidden_poison_candidate_starts_no_more_holds() -> None:
 
 def test_isolated_delivery_of_revoked_partition_is_not_sent() -> None:
     async def run() -> None:
-        never = PoisonDetectionOptions(failures=1, give_up_after_s=3600)
-        async with (
-            FakeCustomerio(api_key="key") as fake,
-            dispatcher_harness(fake, lanes=1, poison_detection=never) as lanes,
-        ):
-            poison = fake.faults.add(Respond(500), when=contains("POISON"))
+        async with lane_with_poison(1) as (fake, lanes, poison):
             lanes.owe(["POISON", "behind it"], [1, 1], "track")
             await lanes.until(lambda: poison.hits >= 3 and not lanes.dispatcher.requests_in_flight)
             lanes.revoke()

@@ -41,7 +41,7 @@ def test_too_old_event_is_dead_lettered_without_request() -> None:
             old = lanes.owe(["old"], [1], "custom_event", int(time.time() * 1000) - 40 * 86_400_000)
             fine = lanes.owe(["fine"], [1], "custom_event")
             await lanes.all_ended()
-            assert [letter.delivery_id for letter in lanes.dead_letter_topic.dead_letters] == old
+            assert [each.delivery_id for each in lanes.dead_letter_topic.dead_letters] == old
             assert lanes.causes() == ["out_of_window"]
             assert lanes.dead_letter_topic.dead_letters[0].attempts == 0
             assert [arrival.id for arrival in fake.received] == [*first, *fine]
@@ -107,7 +107,7 @@ def test_too_old_first_event_is_refused_after_its_own_probe() -> None:
             months_ago = int(time.time() * 1000) - 40 * 86_400_000
             old = lanes.owe(["a", "b", "c"], [1, 1, 2], "custom_event", months_ago)
             await lanes.all_ended()
-            assert {letter.delivery_id for letter in lanes.dead_letter_topic.dead_letters} == set(old)
+            assert {each.delivery_id for each in lanes.dead_letter_topic.dead_letters} == set(old)
             assert lanes.causes() == ["out_of_window"] * 3
             assert len(fake.requests) == 1
             assert lanes.observer.hold_ends == ["clock"]
