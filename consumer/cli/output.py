@@ -18,7 +18,7 @@ _ESCAPED = "cdp-consumer.json-escape"
 
 
 def print_every_character() -> None:
-    r"""Print characters that an output's encoding does not have as `\uXXXX`, which is also their form in JSON.
+    r"""Print characters that an output's encoding does not have as escapes, such as `\u00fc`. They are valid in JSON.
 
     Otherwise a name with an accent ends a command if the environment asks for ASCII (`PYTHONIOENCODING`), and so does
     the half of a surrogate pair in any encoding. The log would lose the line.

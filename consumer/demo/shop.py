@@ -235,7 +235,7 @@ class Shop:
     def consent(self, now_ms: int) -> ShopEvent:
         """A customer gives or withdraws a consent."""
         customer = self.any_customer()
-        # Copilot's consent endpoint takes no id: the same consent sent twice could not be told apart there.
+        # Copilot's consent endpoint takes no id: the same consent sent twice would look like one there.
         if len(customer.analysis) < 2 and self.rng.random() < 0.5:  # noqa: PLR2004 - given once, withdrawn once
             purpose, granted = "ANALYSIS", not customer.analysis
             customer.analysis.append(granted)

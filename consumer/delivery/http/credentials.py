@@ -46,7 +46,7 @@ class SecretSource(Protocol):
     async def refresh(self) -> bool:
         """Read the secret again and return whether it changed. Wait for a disk for a second or two, no longer.
 
-        A value that is empty or no secret is ignored. Half of a secret cannot be told from a whole one, so the value
+        A value that is empty or no secret is ignored. Half of a secret looks like a whole one, so the value
         read may be half. Callers keep the previous one until a request with the new one was accepted.
         """
 
