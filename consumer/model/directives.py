@@ -10,10 +10,14 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal, TypeAlias
 
-from consumer.model import DeadLetterCause
+from consumer.model import DeadLetterCause, Fault
 
 ResumeAt: TypeAlias = "Literal['earliest', 'latest'] | int"
 """Where a partition continues after a gap: at its first record, after its last one, or at an offset."""
+
+
+QUARANTINED = Fault(DeadLetterCause.QUARANTINED, "by an operator's directive")
+"""The fault of a record or delivery that a quarantine names."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ import re
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _MISSING = frozenset({"null", "undefined", "none", "nan", "[object object]"})
-_SUSPECT_STARTS = frozenset({"", " ", "n", "N", "u", "U", "["})
+_POSSIBLE_STARTS = frozenset({"", " ", "n", "N", "u", "U", "["})
 """How a printable text begins that is blank, or one of those."""
 
 
@@ -21,7 +21,7 @@ def has_control_characters(text: str) -> bool:
 
 def id_problem(text: str) -> str | None:
     """Return why a text cannot be an id, without the text; `None` if it can."""
-    if text[:1] not in _SUSPECT_STARTS and text.isprintable():  # nearly every id, and a fifth of the time
+    if text[:1] not in _POSSIBLE_STARTS and text.isprintable():  # nearly every id, and a fifth of the time
         return None
     plain = text.strip().lower()
     if not plain:

@@ -6,7 +6,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Literal
 
 from consumer.destinations import Destination
-from consumer.model import DeadLetterCause, Entry, Fault, Message, SkipReason, record_timestamp_ms
+from consumer.model import Entry, Fault, Message, SkipReason, record_timestamp_ms
+from consumer.model.directives import QUARANTINED
 from consumer.model.translated_batch import DeliveryColumns, SchemaKey, Translation, TranslationFailure
 from consumer.translation import delivery_id
 from consumer.translation.avro.decoder import decode
@@ -19,8 +20,6 @@ from consumer.translation.schema_cache import SchemaCache
 
 _NO_ENTRY = delivery_id.entry_hash("", "", "")
 """The hash of a record that cannot be decoded: it belongs to no entry and no destination."""
-
-_QUARANTINED = Fault(DeadLetterCause.QUARANTINED, "by an operator's directive")
 
 
 class Translator:
@@ -118,7 +117,7 @@ class Translator:
                 continue
             fault = self._translate_record(index, message, partition, out, only)
             if fault is False and (*partition, message.offset()) in self._quarantined:
-                fault = _QUARANTINED
+                fault = QUARANTINED
             if fault is False:
                 blocked.add(partition)
                 out.waiting.append(index)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from consumer.model import DeadLetterCause, Fault
-from consumer.model.directives import NONE
+from consumer.model import Fault
+from consumer.model.directives import NONE, QUARANTINED
 
 if TYPE_CHECKING:
     from consumer.delivery.delivery import Delivery
@@ -16,9 +16,6 @@ if TYPE_CHECKING:
 
 _PAUSED: WaitReason = ("paused", "")
 """One wait reason for all pauses: when any pause changes, every waiting delivery is checked again."""
-
-QUARANTINED = Fault(DeadLetterCause.QUARANTINED, "by an operator's directive")
-"""The fault of every delivery that a quarantine directive covers."""
 
 
 class DirectiveFilter:

@@ -14,9 +14,10 @@ from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple, cast
 
-from consumer.delivery.guards.directive_filter import QUARANTINED, DirectiveFilter
+from consumer.delivery.guards.directive_filter import DirectiveFilter
 from consumer.delivery.guards.flood_guard import FloodGuard
 from consumer.model.clock import now_ms
+from consumer.model.directives import QUARANTINED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
