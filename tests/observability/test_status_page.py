@@ -87,7 +87,7 @@ def test_accounts_without_lanes_are_shown_and_checked() -> None:
     others = {"yotpo": DeliveryCounts(owed=4, skipped=4), "": DeliveryCounts(owed=3, dead_lettered=1)}
     seen = replace(healthy(), other_accounts=others)
     assert "<td>yotpo</td><td>disabled</td><td>4</td>" in shown(seen)
-    assert "<td>none</td><td>not decodable</td><td>3</td>" in shown(seen)
+    assert "<td>none</td><td>undecodable</td><td>3</td>" in shown(seen)
     assert "1 problem<" in shown(seen)
     assert "cdp-copilot: accounting mismatch of 2 for undecodable records. This is a bug; please report it." in shown(
         seen

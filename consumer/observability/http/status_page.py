@@ -125,7 +125,7 @@ def _destinations(status: PipelineStatus, moment: Moment) -> Iterable[Sequence[s
         oldest = age(each.oldest_open_ms, moment)
         yield (each.name, _destination_state(each, moment), *_accounting(each.accounting), requests, oldest)
     for name, counts in status.other_accounts.items():
-        yield (name or NONE, "disabled" if name else "not decodable", *_accounting(counts), "–", "–")
+        yield (name or NONE, "disabled" if name else "undecodable", *_accounting(counts), "–", "–")
 
 
 def _accounting(counts: DeliveryCounts) -> Iterable[str]:
